@@ -1,0 +1,36 @@
+# Every target that a person runs has one line of help behind `##`; `make help` prints them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+UV := .venv/bin/uv
+PY := .venv/bin/python
+export SSL_CERT_FILE ?= $(wildcard /etc/ssl/certs/ca-certificates.crt)
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- environments ------------------------------------------------------------------------------
+.venv/.stamp: requirements/dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: apt-get install python3 (Debian 12+)"; exit 1; }
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv || { echo "venv is missing: apt-get install python3-venv"; exit 1; }
+	@test -x $(UV) || .venv/bin/python -m pip install --quiet "$$(grep -o '^uv==[^ ]*' requirements/dev.lock)"
+	@$(UV) pip sync --quiet --python .venv/bin/python --require-hashes requirements/dev.lock
+	@touch $@
+
+.venv-server/.stamp: requirements/server-dev.lock .venv/.stamp
+	@test -x .venv-server/bin/python || $(PYTHON) -m venv .venv-server
+	@$(UV) pip sync --quiet --python .venv-server/bin/python --require-hashes requirements/server-dev.lock
+	@touch $@
+
+.PHONY: venv
+venv: .venv/.stamp .venv-server/.stamp ## both Python environments, from their lock files
+
+COMPILE := $(UV) pip compile --quiet --no-header --generate-hashes --python-version 3.11 pyproject.toml
+.PHONY: lock
+lock: ## renew every lock file from pyproject.toml
+	$(COMPILE) --extra operator -o operator/requirements.lock
+	$(COMPILE) --extra operator --extra dev -c operator/requirements.lock -o requirements/dev.lock
+	$(COMPILE) --extra server --extra server-dev -o requirements/server-dev.lock
+	$(COMPILE) --extra server -c requirements/server-dev.lock -o runtime-image/requirements.lock  # what is tested is what ships
