@@ -1,0 +1,32 @@
+"""How every API model behaves: camelCase outside, snake_case inside, nothing unknown, nothing mutable."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+class Model(BaseModel):
+    """One object of the ferryman.dev API."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
+
+    def to_api(self) -> dict[str, Any]:
+        """Return the object as it stands in YAML: camelCase keys, absent instead of null."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def cel(rule: str, message: str, field: str | None = None) -> dict[str, str]:
+    """One CEL rule of the CRD: `rule` must hold, else the apiserver answers `message` and points at `field`."""
+    validation = {"rule": rule, "message": message}
+    if field is not None:
+        validation["fieldPath"] = field
+    return validation

@@ -1,0 +1,276 @@
+"""What a user wishes for: the spec of a ModelDeployment.
+
+The docstring below each field is what `kubectl explain` prints, and each `cel` rule is what the
+apiserver refuses with; both reach `crds/` through `api/crd.py`. Every field here acts: a wish that
+nothing fulfils would be a lie, so a field arrives together with the code that honours it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field
+
+from ferryman.api import reference
+from ferryman.api.base import Model, cel
+
+GROUP = "ferryman.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "ModelDeployment"
+PLURAL = "modeldeployments"
+
+MAX_NAME = 50  # leaves room for the revision's suffix inside the 63 characters of a Service's name
+
+Percent = Annotated[int, Field(ge=0, le=100)]
+Quantity = Annotated[
+    str,
+    Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$", max_length=32),
+]
+Host = Annotated[
+    str,
+    Field(pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$", max_length=253),
+]
+
+
+class Format(StrEnum):
+    """How the artefact's bytes are read."""
+
+    AUTO = "auto"
+    MLFLOW = "mlflow"
+    SKLEARN = "sklearn"
+    XGBOOST = "xgboost"
+    LIGHTGBM = "lightgbm"
+    ONNX = "onnx"
+
+
+class ModelSource(Model):
+    """Which model is served, and how its bytes are read."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                cel(rule, message, ".uri") for rule, message in reference.CEL_RULES
+            ]
+        }
+    )
+
+    uri: Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(reference.checked)]
+    """Where the model is: `models:/NAME/VERSION` or `models:/NAME@ALIAS` in the MLflow registry,
+    `s3://BUCKET/KEY`, `https://HOST/PATH`, or `pvc://CLAIM/PATH` in the object's own namespace. An alias is
+    resolved once and pinned; when it moves, the new version becomes a candidate."""
+
+    format: Format = Format.AUTO
+    """How the artefact is read. `auto` looks at the files."""
+
+    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
+    """The artefact's expected digest. A candidate whose bytes differ never becomes ready."""
+
+    secret_name: Annotated[
+        str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)
+    ] | None = None
+    """A Secret in the same namespace whose keys become environment variables of the step that fetches the
+    artefact (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL, MLFLOW_TRACKING_TOKEN, ...). The
+    operator never reads it, and the serving container never sees it."""
+
+
+class Resources(Model):
+    """Compute resources of one serving pod, as in a container's `resources`."""
+
+    requests: Annotated[dict[str, Quantity], Field(max_length=16)] = {}
+    """What the scheduler sets aside for each pod."""
+
+    limits: Annotated[dict[str, Quantity], Field(max_length=16)] = {}
+    """What each pod may use at most. `nvidia.com/gpu` here chooses the GPU image and tolerates GPU nodes."""
+
+
+GPU = "nvidia.com/gpu"
+
+
+class Batching(Model):
+    """How concurrent requests share one call of the model. A lone request never waits."""
+
+    max_batch_size: Annotated[int, Field(ge=1, le=4096)] = 64
+    """The most rows in one call of the model; 1 turns batching off."""
+
+
+class Warmup(Model):
+    """What a pod does between loading its model and saying that it is ready."""
+
+    requests: Annotated[int, Field(ge=0, le=1000)] = 5
+    """How many predictions are made on the model's example, or on rows that fit its schema."""
+
+
+class Server(Model):
+    """The pods that serve a revision."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                cel(
+                    f"!has(self.resources) || !has(self.resources.requests) || "
+                    f"!('{GPU}' in self.resources.requests) || "
+                    f"(has(self.resources.limits) && '{GPU}' in self.resources.limits && "
+                    f"self.resources.limits['{GPU}'] == self.resources.requests['{GPU}'])",
+                    f"spec.server.resources.limits must hold {GPU} with the same number as requests: "
+                    "Kubernetes does not overcommit GPUs",
+                    ".resources",
+                )
+            ]
+        }
+    )
+
+    resources: Resources = Resources()
+    """Compute resources of one serving pod."""
+
+    batching: Batching = Batching()
+    """How concurrent requests share one call of the model."""
+
+    warmup: Warmup = Warmup()
+    """What a pod does before it says that it is ready."""
+
+
+class Scaling(Model):
+    """How many pods a revision that carries all traffic has. A candidate's floor follows its weight."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                cel(
+                    "self.minReplicas <= self.maxReplicas",
+                    "spec.scaling.minReplicas must not exceed spec.scaling.maxReplicas",
+                    ".minReplicas",
+                )
+            ]
+        }
+    )
+
+    min_replicas: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Never fewer pods than this."""
+
+    max_replicas: Annotated[int, Field(ge=1, le=1000)] = 10
+    """Never more pods than this."""
+
+    target_cpu_utilization: Annotated[
+        int, Field(ge=1, le=100, alias="targetCPUUtilization")
+    ] = 70
+    """The average CPU use, in percent of the request, that the autoscaler aims at."""
+
+
+class Routing(Model):
+    """Where clients find the model, beside its Service inside the cluster."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                cel(
+                    "!has(self.hosts) || self.hosts.size() == 0 || "
+                    "(has(self.gateways) && self.gateways.size() > 0)",
+                    "spec.routing.gateways must name a gateway when spec.routing.hosts is set: "
+                    "a host is reached through a gateway",
+                    ".gateways",
+                ),
+                cel(
+                    "!has(self.gateways) || self.gateways.size() == 0 || "
+                    "(has(self.hosts) && self.hosts.size() > 0)",
+                    "spec.routing.hosts must name a host when spec.routing.gateways is set: "
+                    "a gateway routes by host",
+                    ".hosts",
+                ),
+            ]
+        }
+    )
+
+    hosts: Annotated[
+        list[Host], Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"})
+    ] = []
+    """The host names that the gateways serve this model under."""
+
+    gateways: Annotated[
+        list[
+            Annotated[
+                str,
+                Field(pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?/)?[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=127),
+            ]
+        ],
+        Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"}),
+    ] = []
+    """The Istio gateways that serve the hosts, as `NAMESPACE/NAME`, or `NAME` in the object's namespace."""
+
+
+class Canary(Model):
+    """A share of live traffic for the candidate."""
+
+    traffic_percent: Percent
+    """The candidate's share of live traffic. 100 promotes it; 0 rolls it back once it had traffic, and keeps it
+    ready and unrouted before that. The number stays in force for the next revision."""
+
+
+class Shadow(Model):
+    """A copy of live traffic for the candidate. Its answers are thrown away and reach no client."""
+
+    percent: Percent = 100
+    """The share of live requests that are mirrored to the candidate while it has no live traffic."""
+
+
+class Rollout(Model):
+    """How a new revision takes over. Without `canary` and `shadow` it is promoted as soon as it is ready."""
+
+    canary: Canary | None = None
+    """Hold the candidate at a share of live traffic until the number moves."""
+
+    shadow: Shadow | None = None
+    """Mirror live traffic to the candidate, before or instead of giving it any."""
+
+    promotion: Literal["Manual"] = "Manual"
+    """Who promotes. `Manual`: the candidate waits until `canary.trafficPercent` is 100."""
+
+    deadline_seconds: Annotated[int, Field(ge=10, le=86400)] = 600
+    """How long a candidate may take to become ready before it is rolled back, with the cause in status."""
+
+
+class ModelDeploymentSpec(Model):
+    """A model that is to be served, and how a new version of it takes over."""
+
+    model: ModelSource
+    """Which model is served. A change starts a new revision."""
+
+    server: Server = Server()
+    """The pods that serve it. A change starts a new revision."""
+
+    scaling: Scaling = Scaling()
+    """How many pods. A change starts no revision."""
+
+    routing: Routing = Routing()
+    """Where clients find it. A change starts no revision."""
+
+    rollout: Rollout = Rollout()
+    """How a new revision takes over. A change starts no revision."""
+
+
+class ObjectMeta(Model):
+    """The part of an object's metadata that decisions are made from."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str
+    namespace: str
+    uid: str
+    generation: int
+    resource_version: str
+    deletion_timestamp: str | None = None
+
+
+def gpus(spec: ModelDeploymentSpec) -> bool:
+    """Tell whether the serving pods ask for GPUs."""
+    return spec.server.resources.limits.get(GPU, "0") != "0"
+
+
+ROOT_RULES: list[dict[str, Any]] = [
+    cel(
+        f"self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && self.metadata.name.size() <= {MAX_NAME}",
+        f"metadata.name must be a lower-case DNS label of at most {MAX_NAME} characters that begins with a letter: "
+        "Services are named after it",
+    )
+]

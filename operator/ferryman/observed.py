@@ -1,0 +1,74 @@
+"""What one look at the cluster showed, as plain values: the planner's only eyes.
+
+`cluster/observe.py` fills these records from the apiserver; tests build them by hand. Nothing here knows how the
+look was made, and nothing in here is ever guessed: what was not seen is absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ferryman.api.conditions import Reason
+from ferryman.api.status import Revision
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What keeps a revision's pods from becoming ready, as the cluster tells it."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One revision as it runs: its Deployment, and whether the Service that a route would name is there."""
+
+    revision: str
+    desired: int = 0
+    """Pods that the Deployment asks for now (set by its autoscaler)."""
+    available: int = 0
+    """Pods that are ready, and have been for the Deployment's minReadySeconds."""
+    deployed: bool = False
+    """The Deployment exists."""
+    addressed: bool = False
+    """The Service (and, with Istio, the DestinationRule) exists."""
+    obstacle: Obstacle | None = None
+    """What keeps its pods from becoming ready, if anything does."""
+    record: Revision | None = None
+    """The revision's own record, from the Deployment's annotation; what a wiped status is rebuilt from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What the VirtualService says now: live weights and the mirror, by revision."""
+
+    weights: Mapping[str, int] = field(default_factory=dict)
+    mirror: str | None = None
+    mirror_percent: int = 0
+
+    def names(self, revision: str) -> bool:
+        """Tell whether the route mentions the revision at all, be it at weight 0."""
+        return revision in self.weights or self.mirror == revision
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One look at everything a ModelDeployment owns."""
+
+    mesh: bool
+    """The cluster serves Istio's VirtualService and DestinationRule."""
+    backends: Mapping[str, Backend] = field(default_factory=dict)
+    """Every revision of which anything was found, by name."""
+    route: Route | None = None
+    """The VirtualService, if it is there."""
+    front: str | None = None
+    """The revision that the front Service selects, if it is there."""
+    children: tuple[dict[str, Any], ...] = ()
+    """The owned objects themselves, as the apiserver returned them: what `apply` compares with and prunes from."""
+
+    def backend(self, revision: str) -> Backend:
+        """Return what was seen of a revision; an empty record if nothing was."""
+        return self.backends.get(revision, Backend(revision=revision))

@@ -1,0 +1,45 @@
+"""Every name and label that Ferryman gives, in one place.
+
+Names follow from the ModelDeployment's name and the revision's hash alone, so that a second attempt at a write
+finds what the first one made.
+"""
+
+from __future__ import annotations
+
+LABEL_DEPLOYMENT = "ferryman.dev/deployment"
+LABEL_REVISION = "ferryman.dev/revision"
+LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGED_BY = "ferryman"
+
+ANNOTATION_RECORD = "ferryman.dev/record"
+"""On a Deployment: the revision's record, from which a wiped status is rebuilt."""
+ANNOTATION_APPLIED = "ferryman.dev/applied"
+"""On every child: the digest of what was last applied, so that an unchanged child is not written again."""
+
+FIELD_MANAGER = "ferryman"
+STATUS_MANAGER = "ferryman-status"
+
+PORT = 8080
+"""Where the model server listens inside its pod."""
+SERVICE_PORT = 80
+"""Where a revision's Service and the front Service listen."""
+
+
+def revision(deployment: str, digest: str) -> str:
+    """Return the name of a revision, which all of its own children carry."""
+    return f"{deployment}-{digest[:8]}"
+
+
+def host(service: str, namespace: str, domain: str) -> str:
+    """Return the name that Istio knows a Service by."""
+    return f"{service}.{namespace}.svc.{domain}"
+
+
+def revision_of_host(name: str) -> str:
+    """Return the Service, which is the revision, that an Istio host stands for."""
+    return name.split(".", 1)[0]
+
+
+def selector(deployment: str, revision_name: str) -> dict[str, str]:
+    """Return the labels that pick one revision's pods."""
+    return {LABEL_DEPLOYMENT: deployment, LABEL_REVISION: revision_name}

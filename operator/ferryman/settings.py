@@ -1,0 +1,63 @@
+"""What an installation decides once: read from the environment at the start, passed as a value from there on.
+
+The chart sets every variable (`charts/ferryman/values.yaml` explains them to admins); the defaults here are those
+of the chart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _words(value: object) -> object:
+    """Read a comma-separated list."""
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+
+
+class Settings(BaseModel):
+    """One installation's choices. Each field is the environment variable FERRYMAN_<FIELD>."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    server_image: str = "ferryman.dev/server:dev"
+    """The model server image of new revisions."""
+    server_gpu_image: str = "ferryman.dev/server:dev-gpu"
+    """The model server image of new revisions that ask for GPUs."""
+    tracking_uri: str = ""
+    """The MLflow tracking server that `models:/` URIs are resolved with; empty means there is none."""
+    trusted_sources: Words = ("models:/",)
+    """Prefixes of model URIs from which pickled models may be loaded."""
+    drain_seconds: Annotated[float, Field(ge=0)] = 10.0
+    """How long a revision's pods stay after the route was observed without it."""
+    registry_poll_seconds: Annotated[float, Field(gt=0)] = 30.0
+    """How often the registry is asked where an alias points."""
+    registry_timeout_seconds: Annotated[float, Field(gt=0)] = 5.0
+    """How long one question to the registry may take."""
+    resync_seconds: Annotated[float, Field(gt=0)] = 300.0
+    """How often every object is looked at even if no event asked for it."""
+    namespaces: Words = ()
+    """The namespaces to watch; empty means all."""
+    workers: Annotated[int, Field(ge=1)] = 8
+    """How many objects are reconciled at the same time."""
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 9090
+    """Where Prometheus finds the operator's metrics."""
+    liveness_port: Annotated[int, Field(ge=0, le=65535)] = 8081
+    """Where the kubelet asks whether the operator is alive."""
+    cluster_domain: str = "cluster.local"
+    """The cluster's DNS domain."""
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """Read the settings from FERRYMAN_* variables; an unreadable one raises with its name and the reason."""
+    known = {
+        name: environment[f"FERRYMAN_{name.upper()}"]
+        for name in Settings.model_fields
+        if f"FERRYMAN_{name.upper()}" in environment
+    }
+    return Settings.model_validate(known)
