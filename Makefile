@@ -34,3 +34,9 @@ lock: ## renew every lock file from pyproject.toml
 	$(COMPILE) --extra operator --extra dev -c operator/requirements.lock -o requirements/dev.lock
 	$(COMPILE) --extra server --extra server-dev -o requirements/server-dev.lock
 	$(COMPILE) --extra server -c requirements/server-dev.lock -o runtime-image/requirements.lock  # what is tested is what ships
+
+# --- generated files ---------------------------------------------------------------------------
+.PHONY: crds
+crds: .venv/.stamp ## the CRD, from the pydantic models, for kubectl and for the chart
+	@PYTHONPATH=operator $(PY) -m ferryman.api.crd > crds/modeldeployments.yaml
+	@mkdir -p charts/ferryman/files/crds && cp crds/modeldeployments.yaml charts/ferryman/files/crds/

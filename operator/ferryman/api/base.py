@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
+from pydantic.config import JsonDict
 
 
 class Model(BaseModel):
@@ -24,9 +25,14 @@ class Model(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def cel(rule: str, message: str, field: str | None = None) -> dict[str, str]:
-    """One CEL rule of the CRD: `rule` must hold, else the apiserver answers `message` and points at `field`."""
-    validation = {"rule": rule, "message": message}
+def rule(cel: str, message: str, field: str | None = None) -> JsonDict:
+    """Return one rule of the CRD: `cel` must hold, else the apiserver answers `message` and points at `field`."""
+    validation: JsonDict = {"rule": cel, "message": message}
     if field is not None:
         validation["fieldPath"] = field
     return validation
+
+
+def ruled(*rules: JsonDict) -> JsonDict:
+    """Return what a model's schema carries so that the apiserver holds users to the rules."""
+    return {"x-kubernetes-validations": list(rules)}

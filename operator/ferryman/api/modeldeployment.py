@@ -8,12 +8,12 @@ nothing fulfils would be a lie, so a field arrives together with the code that h
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from ferryman.api import reference
-from ferryman.api.base import Model, cel
+from ferryman.api.base import Model, rule, ruled
 
 GROUP = "ferryman.dev"
 VERSION = "v1alpha1"
@@ -24,9 +24,19 @@ PLURAL = "modeldeployments"
 MAX_NAME = 50  # leaves room for the revision's suffix inside the 63 characters of a Service's name
 
 Percent = Annotated[int, Field(ge=0, le=100)]
+QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
 Quantity = Annotated[
     str,
-    Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$", max_length=32),
+    BeforeValidator(lambda value: str(value) if type(value) is int else value),
+    Field(pattern=QUANTITY, max_length=32),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "x-kubernetes-int-or-string": True,
+            "pattern": QUANTITY,
+            "maxLength": 32,
+        }
+    ),
 ]
 Host = Annotated[
     str,
@@ -49,11 +59,7 @@ class ModelSource(Model):
     """Which model is served, and how its bytes are read."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "x-kubernetes-validations": [
-                cel(rule, message, ".uri") for rule, message in reference.CEL_RULES
-            ]
-        }
+        json_schema_extra=ruled(*(rule(cel, message, ".uri") for cel, message in reference.CEL_RULES))
     )
 
     uri: Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(reference.checked)]
@@ -77,6 +83,17 @@ class ModelSource(Model):
 
 class Resources(Model):
     """Compute resources of one serving pod, as in a container's `resources`."""
+
+    model_config = ConfigDict(
+        json_schema_extra=ruled(
+            rule(
+                "!has(self.requests) || !has(self.limits) || self.requests.all(name, !(name in self.limits) || "
+                "quantity(string(self.requests[name])).compareTo(quantity(string(self.limits[name]))) <= 0)",
+                "spec.server.resources.requests must not exceed spec.server.resources.limits",
+                ".requests",
+            )
+        )
+    )
 
     requests: Annotated[dict[str, Quantity], Field(max_length=16)] = {}
     """What the scheduler sets aside for each pod."""
@@ -106,19 +123,17 @@ class Server(Model):
     """The pods that serve a revision."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "x-kubernetes-validations": [
-                cel(
-                    f"!has(self.resources) || !has(self.resources.requests) || "
-                    f"!('{GPU}' in self.resources.requests) || "
-                    f"(has(self.resources.limits) && '{GPU}' in self.resources.limits && "
-                    f"self.resources.limits['{GPU}'] == self.resources.requests['{GPU}'])",
-                    f"spec.server.resources.limits must hold {GPU} with the same number as requests: "
-                    "Kubernetes does not overcommit GPUs",
-                    ".resources",
-                )
-            ]
-        }
+        json_schema_extra=ruled(
+            rule(
+                f"!has(self.resources) || !has(self.resources.requests) || "
+                f"!('{GPU}' in self.resources.requests) || "
+                f"(has(self.resources.limits) && '{GPU}' in self.resources.limits && "
+                f"string(self.resources.limits['{GPU}']) == string(self.resources.requests['{GPU}']))",
+                f"spec.server.resources.limits must hold {GPU} with the same number as requests: "
+                "Kubernetes does not overcommit GPUs",
+                ".resources",
+            )
+        )
     )
 
     resources: Resources = Resources()
@@ -135,15 +150,13 @@ class Scaling(Model):
     """How many pods a revision that carries all traffic has. A candidate's floor follows its weight."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "x-kubernetes-validations": [
-                cel(
-                    "self.minReplicas <= self.maxReplicas",
-                    "spec.scaling.minReplicas must not exceed spec.scaling.maxReplicas",
-                    ".minReplicas",
-                )
-            ]
-        }
+        json_schema_extra=ruled(
+            rule(
+                "self.minReplicas <= self.maxReplicas",
+                "spec.scaling.minReplicas must not exceed spec.scaling.maxReplicas",
+                ".minReplicas",
+            )
+        )
     )
 
     min_replicas: Annotated[int, Field(ge=1, le=1000)] = 1
@@ -162,24 +175,22 @@ class Routing(Model):
     """Where clients find the model, beside its Service inside the cluster."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "x-kubernetes-validations": [
-                cel(
-                    "!has(self.hosts) || self.hosts.size() == 0 || "
-                    "(has(self.gateways) && self.gateways.size() > 0)",
-                    "spec.routing.gateways must name a gateway when spec.routing.hosts is set: "
-                    "a host is reached through a gateway",
-                    ".gateways",
-                ),
-                cel(
-                    "!has(self.gateways) || self.gateways.size() == 0 || "
-                    "(has(self.hosts) && self.hosts.size() > 0)",
-                    "spec.routing.hosts must name a host when spec.routing.gateways is set: "
-                    "a gateway routes by host",
-                    ".hosts",
-                ),
-            ]
-        }
+        json_schema_extra=ruled(
+            rule(
+                "!has(self.hosts) || self.hosts.size() == 0 || "
+                "(has(self.gateways) && self.gateways.size() > 0)",
+                "spec.routing.gateways must name a gateway when spec.routing.hosts is set: "
+                "a host is reached through a gateway",
+                ".gateways",
+            ),
+            rule(
+                "!has(self.gateways) || self.gateways.size() == 0 || "
+                "(has(self.hosts) && self.hosts.size() > 0)",
+                "spec.routing.hosts must name a host when spec.routing.gateways is set: "
+                "a gateway routes by host",
+                ".hosts",
+            ),
+        )
     )
 
     hosts: Annotated[
@@ -267,8 +278,8 @@ def gpus(spec: ModelDeploymentSpec) -> bool:
     return spec.server.resources.limits.get(GPU, "0") != "0"
 
 
-ROOT_RULES: list[dict[str, Any]] = [
-    cel(
+ROOT_RULES = [
+    rule(
         f"self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && self.metadata.name.size() <= {MAX_NAME}",
         f"metadata.name must be a lower-case DNS label of at most {MAX_NAME} characters that begins with a letter: "
         "Services are named after it",
