@@ -1,0 +1,104 @@
+"""A real etcd, kube-apiserver and kube-controller-manager on free loopback ports, for the api tests.
+
+Independent of the whole cluster and able to run beside it or beside others of its kind.
+"""
+
+import contextlib
+import pathlib
+import shutil
+import socket
+import types
+from typing import Self
+
+from localcluster import plane, process
+
+
+class ControlPlane:
+    """One control plane in one folder, from start() to stop(), or as a context manager.
+
+    Its API is whole (RBAC, admission, garbage collection, autoscaler and deployment controllers);
+    no scheduler and no kubelet run, so that pods stay pending and a test plays their part.
+    """
+
+    def __init__(
+        self,
+        directory: pathlib.Path,
+        apiserver_args: tuple[str, ...] = (),
+        controller_manager_args: tuple[str, ...] = (),
+        keep: bool = False,
+    ) -> None:
+        self.directory = directory.resolve()
+        self._keep = keep
+        port, etcd_port, etcd_peer_port = free_ports(3)
+        self._plan = plane.Plan(
+            directory=self.directory,
+            address="127.0.0.1",
+            port=port,
+            etcd_port=etcd_port,
+            etcd_peer_port=etcd_peer_port,
+            service_range="10.86.0.0/24",
+            apiserver_args=("--endpoint-reconciler-type=none", *apiserver_args),  # 127.0.0.1 is no endpoint
+            controller_manager_args=controller_manager_args,
+        )
+
+    @property
+    def url(self) -> str:
+        """Where the apiserver is reached."""
+        return self._plan.url
+
+    @property
+    def kubeconfig(self) -> pathlib.Path:
+        """A cluster administrator's kubeconfig."""
+        return self._plan.kubeconfig
+
+    @property
+    def logs(self) -> pathlib.Path:
+        """One log file a component."""
+        return self.directory / "logs"
+
+    def start(self) -> Self:
+        """Bring up what does not run yet; returns when the API and the controllers serve."""
+        plane.prepare(self._plan)
+        for make in (plane.etcd, plane.apiserver, plane.controller_manager):
+            self._ensure(make(self._plan))
+        return self
+
+    def kubeconfig_of(self, user: str, groups: tuple[str, ...] = ()) -> pathlib.Path:
+        """A kubeconfig of any user, for tests of RBAC."""
+        return self._plan.kubeconfig_of(user.replace(":", "-"), user, groups)
+
+    def stop_component(self, name: str) -> None:
+        """End one component (`kube-apiserver`, ...), as a fault; start() brings it back on its port."""
+        process.end([r.pid for r in process.running(self.directory) if r.name == name], grace=0)
+
+    def stop(self) -> None:
+        """End all of it and delete the folder, unless it is to be kept."""
+        # The store goes last: an apiserver that lost it would take its time to end.
+        for names in ({"kube-controller-manager"}, {"kube-apiserver"}, {"etcd"}):
+            process.end([r.pid for r in process.running(self.directory) if r.name in names], grace=2.0)
+        if not self._keep:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _ensure(self, daemon: process.Daemon) -> None:
+        process.ensure(daemon, self.directory, self.logs / f"{daemon.name}.log")
+
+
+def free_ports(count: int) -> list[int]:
+    """Loopback ports that nobody listens on."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
