@@ -34,6 +34,7 @@ lock: ## renew every lock file from pyproject.toml
 	$(COMPILE) --extra operator --extra dev -c operator/requirements.lock -o requirements/dev.lock
 	$(COMPILE) --extra server --extra server-dev -o requirements/server-dev.lock
 	$(COMPILE) --extra server -c requirements/server-dev.lock -o runtime-image/requirements.lock  # what is tested is what ships
+	$(COMPILE) --extra server-gpu -c runtime-image/requirements.lock --python-platform x86_64-manylinux_2_28 -o runtime-image/requirements-gpu.lock
 
 # --- generated files ---------------------------------------------------------------------------
 .PHONY: crds

@@ -1,0 +1,30 @@
+"""`python -m ferryman_server`: what the model container runs."""
+
+import os
+import sys
+from pathlib import Path
+
+from ferryman_server import log, reason, threads
+from ferryman_server import settings as contract
+
+
+def main() -> int:
+    """Read the contract, limit the threads before anything native is imported, and live."""
+    try:
+        settings = contract.from_environment(os.environ)
+    except reason.FatalError as error:
+        log.line(str(error))
+        reason.publish(error, Path(os.environ.get("FERRYMAN_TERMINATION_LOG") or "/dev/termination-log"))
+        return 1
+    threads.limit(os.environ, threads.allowed())
+    from ferryman_server import life  # noqa: PLC0415 - after the thread limits, because it imports NumPy
+
+    return life.live(settings)
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: a model stuck in native code must not keep a finished server from leaving.
+    os._exit(code)

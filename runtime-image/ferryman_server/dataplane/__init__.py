@@ -1,0 +1,1 @@
+"""What serving means, without HTTP: schema in, NumPy through the model, NumPy out."""

@@ -1,0 +1,19 @@
+"""A loaded model, as the data plane sees it: a schema and a function."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ferryman_server.dataplane.rows import Answer, Rows
+from ferryman_server.dataplane.schema import Schema, Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """`platform` is what V2 metadata calls the framework; `packages` is what it was loaded with."""
+
+    platform: str
+    schema: Schema
+    predict: Callable[[Rows], Answer]
+    outputs: tuple[Tensor, ...] = ()
+    packages: dict[str, str] = field(default_factory=dict)
+    batches: bool = True  # False where the graph fixes its number of rows

@@ -1,0 +1,48 @@
+"""Some rows on their way through the model, as NumPy arrays, with how to join and split them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.generic]
+Answer = dict[str, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Arrays in the schema's order; `names` only where the request chose them (a free table)."""
+
+    arrays: tuple[Array, ...]
+    count: int
+    names: tuple[str, ...] = ()
+
+    def fits(self, other: "Rows") -> bool:
+        """Whether both can go through the model as one batch."""
+        return self.names == other.names and all(
+            a.dtype == b.dtype and a.shape[1:] == b.shape[1:]
+            for a, b in zip(self.arrays, other.arrays, strict=True)
+        )
+
+
+def join(parts: list[Rows]) -> Rows:
+    """One batch of several requests' rows."""
+    if len(parts) == 1:
+        return parts[0]
+    arrays = tuple(np.concatenate(arrays) for arrays in zip(*(part.arrays for part in parts), strict=True))
+    return Rows(arrays, sum(part.count for part in parts), parts[0].names)
+
+
+def splittable(answer: Answer, count: int) -> bool:
+    """Whether every output has one entry a row, so that requests can have theirs back."""
+    return all(array.ndim > 0 and array.shape[0] == count for array in answer.values())
+
+
+def split(answer: Answer, counts: list[int]) -> list[Answer]:
+    """Each request's part of a batch's answer."""
+    parts, start = [], 0
+    for count in counts:
+        stop = start + count
+        parts.append({name: array[start:stop] for name, array in answer.items()})
+        start = stop
+    return parts

@@ -1,0 +1,121 @@
+"""Downloads a registered model's version through the MLflow client.
+
+`import mlflow` takes three seconds, two of them for pandas and NumPy, which a download never
+touches. They are hidden while it is imported in this process: MLflow then behaves as its own
+`mlflow-skinny` distribution does where they are not installed.
+"""
+
+import os
+import sys
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ferryman_server.fetch import progress
+from ferryman_server.fetch import source as sources
+from ferryman_server.reason import FatalError, Reason, first_line
+
+_NOT_NEEDED = ("numpy", "pandas", "scipy", "sklearn")
+# The library's own patience (7 tries, 120 s each) is longer than a rollout's; the kubelet tries again anyway.
+_PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+
+
+def fetch(source: sources.Source, into: Path, *, limit: int) -> None:
+    """Download the version's files and check each against the listing."""
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        raise FatalError(
+            Reason.ARTIFACT_UNREACHABLE,
+            f"{source.uri} needs a registry, and MLFLOW_TRACKING_URI is not set; set it to the tracking server.",
+        )
+    mlflow = _import_client()
+    try:
+        where = mlflow.MlflowClient().get_model_version_download_uri(source.place, source.path)
+        repository = mlflow.store.artifact.artifact_repository_registry.get_artifact_repository(where)
+        listed = _listing(repository, source)
+        total = sum(size or 0 for size in listed.values())
+        if total > limit:
+            raise FatalError(
+                Reason.ARTIFACT_CORRUPT,
+                f"{source.uri} is {progress.size(total)}; "
+                f"the most a model may be is {progress.size(limit)}.",
+            )
+        repository.download_artifacts("", str(into))
+    except mlflow.exceptions.MlflowException as error:
+        raise _translated(source, error) from error
+    _check(source, into, listed)
+
+
+def _import_client() -> Any:
+    for variable, value in _PATIENCE.items():
+        os.environ.setdefault(variable, value)
+    hidden = [name for name in _NOT_NEEDED if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]  # the import system's own sign for "not there"
+    try:
+        import mlflow  # noqa: PLC0415 - only this source pays for it
+        import mlflow.exceptions  # noqa: PLC0415
+        import mlflow.store.artifact.artifact_repository_registry  # noqa: PLC0415
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+    return mlflow
+
+
+def _listing(repository: Any, source: sources.Source) -> dict[str, int | None]:
+    found: dict[str, int | None] = {}
+    folders: list[str | None] = [None]
+    while folders:
+        for entry in repository.list_artifacts(folders.pop()):
+            if ".." in PurePosixPath(entry.path).parts or entry.path.startswith("/"):
+                raise FatalError(
+                    Reason.ARTIFACT_CORRUPT, f'{source.uri} lists "{entry.path}", which climbs out of it.'
+                )
+            if entry.is_dir:
+                folders.append(entry.path)
+            else:
+                found[entry.path] = entry.file_size
+    if not found:
+        raise FatalError(
+            Reason.ARTIFACT_NOT_FOUND,
+            f'Model "{source.place}" version {source.path} is registered but has no files; log the model again.',
+        )
+    return found
+
+
+def _check(source: sources.Source, into: Path, listed: dict[str, int | None]) -> None:
+    for path, size in listed.items():
+        file = into / path
+        here = file.stat().st_size if file.is_file() else None
+        if here is None or (size is not None and size != here):
+            raise FatalError(
+                Reason.ARTIFACT_CORRUPT,
+                f'"{path}" of {source.uri} is {size} bytes in the registry and {here or "missing"} here; '
+                "try again, or log the model again.",
+            )
+    # The client leaves a note of its own beside the model; the artefact is what the registry lists.
+    note = into / "registered_model_meta"
+    if note.name not in listed:
+        note.unlink(missing_ok=True)
+
+
+def _translated(source: sources.Source, error: Any) -> FatalError:
+    code, said = str(error.error_code), first_line(error)
+    model = f'Model "{source.place}" version {source.path}'
+    if code == "RESOURCE_DOES_NOT_EXIST" or "No such artifact" in said or "404" in said:
+        return FatalError(
+            Reason.ARTIFACT_NOT_FOUND, f"{model} is not in the registry ({said}); check the name and the version."
+        )
+    if code in {"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"} or "401" in said or "403" in said:
+        return FatalError(
+            Reason.ARTIFACT_FORBIDDEN,
+            f"The registry refused to give {model} ({said}); check the pod's MLflow credentials.",
+        )
+    return FatalError(
+        Reason.ARTIFACT_UNREACHABLE,
+        f"{model} could not be fetched from {os.environ['MLFLOW_TRACKING_URI']} ({said}); "
+        "check that the tracking server is up and that the pod's network reaches it.",
+    )

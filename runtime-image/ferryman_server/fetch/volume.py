@@ -1,0 +1,65 @@
+"""Copies a model from a claim that is mounted read-only beside us."""
+
+import shutil
+from pathlib import Path
+
+from ferryman_server.fetch import source as sources
+from ferryman_server.reason import FatalError, Reason
+
+
+def fetch(source: sources.Source, into: Path, *, mount: Path, limit: int) -> bool:
+    """Copy; True when the artefact is a single file."""
+    root = mount.resolve()
+    if not root.is_dir():
+        raise FatalError(
+            Reason.ARTIFACT_UNREACHABLE,
+            f'Claim "{source.place}" is not mounted at {mount}; check that it exists and is bound.',
+        )
+    origin = (root / source.path).resolve()
+    if not origin.is_relative_to(root):
+        raise _leads_outside(source, origin)
+    if origin.is_file():
+        _within(source, origin.stat().st_size, limit)
+        shutil.copyfile(origin, into / origin.name)
+        return True
+    if not origin.is_dir():
+        raise FatalError(
+            Reason.ARTIFACT_NOT_FOUND,
+            f'Claim "{source.place}" has nothing at "{source.path}"; check the path in {source.uri}.',
+        )
+    _copy_tree(source, origin, into, root=root, limit=limit)
+    return False
+
+
+def _copy_tree(source: sources.Source, origin: Path, into: Path, *, root: Path, limit: int) -> None:
+    total = 0
+    for entry in sorted(origin.rglob("*")):
+        target = into / entry.relative_to(origin)
+        if not entry.resolve().is_relative_to(root):
+            raise _leads_outside(source, entry)
+        if entry.is_dir():
+            target.mkdir(parents=True, exist_ok=True)
+        elif entry.is_file():
+            total += entry.stat().st_size
+            _within(source, total, limit)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(entry, target)
+    if total == 0:
+        raise FatalError(
+            Reason.ARTIFACT_NOT_FOUND,
+            f'Claim "{source.place}" has an empty directory at "{source.path}"; put the model there.',
+        )
+
+
+def _within(source: sources.Source, count: int, limit: int) -> None:
+    if count > limit:
+        raise FatalError(
+            Reason.ARTIFACT_CORRUPT, f"{source.uri} is larger than the {limit} bytes that a model may have."
+        )
+
+
+def _leads_outside(source: sources.Source, path: Path) -> FatalError:
+    return FatalError(
+        Reason.ARTIFACT_FORBIDDEN,
+        f'"{path.name}" in {source.uri} is a link that leads out of the claim; copy the file itself there.',
+    )

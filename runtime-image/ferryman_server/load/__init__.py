@@ -1,0 +1,1 @@
+"""Artefact to model: what it is, whether it may be trusted, and how it predicts."""

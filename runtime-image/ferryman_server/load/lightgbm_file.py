@@ -1,0 +1,40 @@
+"""LightGBM's own text file: a Booster."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ferryman_server.dataplane import schema as schemas
+from ferryman_server.dataplane.kind import Kind
+from ferryman_server.dataplane.model import Model
+from ferryman_server.load import context as contexts
+from ferryman_server.load import mlmodel
+from ferryman_server.reason import FatalError, Reason, first_line
+
+
+def load(path: Path, context: contexts.Context) -> Model:
+    """The Booster in a file; it answers with what its objective gives."""
+    import lightgbm  # noqa: PLC0415 - imports cost start-up time; each format pays for its own
+
+    try:
+        booster = lightgbm.Booster(model_file=path)
+    except (lightgbm.basic.LightGBMError, ValueError) as error:
+        raise FatalError(
+            Reason.ARTIFACT_CORRUPT,
+            f'File "{path.name}" of model "{context.model}" is not a model that LightGBM {lightgbm.__version__} '
+            f"can read ({first_line(error)}); save it again with save_model().",
+        ) from error
+    threads = context.threads
+    return Model(
+        "lightgbm",
+        mlmodel.schema(context.signature, Kind.FP64) or _schema(booster),
+        lambda rows: {"predict": np.asarray(booster.predict(rows.arrays[0], num_threads=threads))},
+        packages={"lightgbm": lightgbm.__version__},
+    )
+
+
+def _schema(booster: "lightgbm.Booster") -> schemas.Schema:  # type: ignore[name-defined]  # noqa: F821
+    names = booster.feature_name()
+    if names == [f"Column_{at}" for at in range(len(names))]:  # what LightGBM writes when it was given none
+        return schemas.matrix(len(names))
+    return schemas.named(tuple(schemas.Column(name, Kind.FP64) for name in names), Kind.FP64)

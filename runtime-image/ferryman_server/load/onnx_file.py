@@ -1,0 +1,116 @@
+"""ONNX graphs through ONNX Runtime: no pandas, no scikit-learn, no code from the artefact."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ferryman_server.dataplane import schema as schemas
+from ferryman_server.dataplane.kind import Kind
+from ferryman_server.dataplane.model import Model
+from ferryman_server.dataplane.rows import Answer, Rows
+from ferryman_server.dataplane.schema import Column, Schema, Table, Tensor
+from ferryman_server.load import context as contexts
+from ferryman_server.reason import FatalError, Reason, first_line
+
+_KINDS = {
+    "tensor(bool)": Kind.BOOL,
+    "tensor(float16)": Kind.FP16,
+    "tensor(float)": Kind.FP32,
+    "tensor(double)": Kind.FP64,
+    "tensor(string)": Kind.BYTES,
+} | {f"tensor({kind.value.lower()})": kind for kind in Kind if kind.is_integer}
+_PREFERRED = ("CUDAExecutionProvider", "CPUExecutionProvider")
+_ONLY_ERRORS = 3
+
+
+def load(path: Path, context: contexts.Context) -> Model:
+    """The graph in a file; its inputs and outputs are named and typed by itself."""
+    import onnxruntime  # noqa: PLC0415 - imports cost start-up time; each format pays for its own
+
+    try:
+        session = onnxruntime.InferenceSession(path, _options(onnxruntime, context.threads), _providers(onnxruntime))
+    except Exception as error:  # noqa: BLE001 - ONNX Runtime has a dozen exceptions and no common base
+        raise FatalError(
+            Reason.ARTIFACT_CORRUPT,
+            f'File "{path.name}" of model "{context.model}" is not a graph that ONNX Runtime '
+            f"{onnxruntime.__version__} can run ({first_line(error)}); export it again.",
+        ) from error
+    inputs = tuple(_tensor(one, context) for one in session.get_inputs())
+    outputs = tuple(one.name for one in session.get_outputs())
+    schema = _schema(inputs)
+    return Model(
+        "onnx_onnxv1",
+        schema,
+        _predictor(session, tuple(tensor.name for tensor in inputs), outputs, schema),
+        outputs=tuple(_output(one) for one in session.get_outputs()),
+        packages={"onnxruntime": onnxruntime.__version__},
+        batches=all(tensor.shape[:1] == (-1,) for tensor in inputs),
+    )
+
+
+def _options(onnxruntime: Any, threads: int) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ONLY_ERRORS
+    # Spinning burns the one core that the event loop needs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _providers(onnxruntime: Any) -> list[str]:
+    available = onnxruntime.get_available_providers()
+    if _PREFERRED[0] in available:
+        onnxruntime.preload_dlls()  # CUDA comes as Python packages, where the system's linker does not look
+    return [name for name in _PREFERRED if name in available]
+
+
+def _tensor(described: Any, context: contexts.Context) -> Tensor:
+    kind = _KINDS.get(described.type)
+    if kind is None:
+        raise FatalError(
+            Reason.LOAD_FAILED,
+            f'Input "{described.name}" of model "{context.model}" is a {described.type}; '
+            "only tensors can be sent to this server.",
+        )
+    return Tensor(described.name, kind, _shape(described.shape))
+
+
+def _output(described: Any) -> Tensor:
+    kind = _KINDS.get(described.type)
+    if kind is None:  # ZipMap: a list of maps from class to probability, given as a matrix
+        return Tensor(described.name, Kind.FP32, (-1, -1))
+    return Tensor(described.name, kind, _shape(described.shape))
+
+
+def _shape(given: list[Any]) -> tuple[int, ...]:
+    return tuple(size if isinstance(size, int) and size > 0 else -1 for size in given)
+
+
+def _schema(inputs: tuple[Tensor, ...]) -> Schema:
+    first = inputs[0]
+    if len(inputs) == 1 and len(first.shape) == 2 and first.shape[0] == -1 and first.shape[1] > 1:
+        if first.kind.is_number:
+            return schemas.matrix(first.shape[1], first.kind, first.name)
+    if all(tensor.shape == (-1, 1) for tensor in inputs):
+        return schemas.named(tuple(Column(tensor.name, tensor.kind) for tensor in inputs), None)
+    return schemas.Tensors(inputs)
+
+
+def _predictor(session: Any, inputs: tuple[str, ...], outputs: tuple[str, ...], schema: Schema) -> Any:
+    columns = isinstance(schema, Table) and not schema.packed
+
+    def predict(rows: Rows) -> Answer:
+        arrays = [array.reshape(-1, 1) for array in rows.arrays] if columns else rows.arrays
+        answers = session.run(None, dict(zip(inputs, arrays, strict=True)))
+        return {name: _array(answer) for name, answer in zip(outputs, answers, strict=True)}
+
+    return predict
+
+
+def _array(answer: Any) -> Any:
+    if isinstance(answer, list) and answer and isinstance(answer[0], dict):
+        classes = sorted(answer[0])
+        return np.array([[row[one] for one in classes] for row in answer], dtype=np.float32)
+    return np.asarray(answer)

@@ -1,0 +1,88 @@
+"""The story of a load: find the artefact, recognise it, open it; and one sentence when it will not open."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ferryman_server import manifest as manifests
+from ferryman_server import settings as contract
+from ferryman_server.dataplane.model import Model
+from ferryman_server.load import (
+    context as contexts,
+)
+from ferryman_server.load import (
+    detect,
+    lightgbm_file,
+    mlflow_model,
+    mlmodel,
+    onnx_file,
+    sklearn_file,
+    xgboost_file,
+)
+from ferryman_server.reason import FatalError, Reason, first_line
+from ferryman_server.settings import Format
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model with where it came from; `root` may hold an input example."""
+
+    model: Model
+    root: Path
+    manifest: manifests.Manifest | None
+
+
+def load(settings: contract.Settings, threads: int) -> Loaded:
+    """The model in `settings.model_dir`: what the fetch step left, or a plain directory."""
+    manifest = manifests.read(settings.model_dir)
+    root = settings.model_dir / manifests.ARTIFACT if manifest else settings.model_dir
+    name = settings.model_name
+    if not root.is_dir() or (not manifest and (root / manifests.NAME).exists()):
+        raise FatalError(
+            Reason.ARTIFACT_CORRUPT,
+            f'Model "{name}" is not whole in {settings.model_dir}; run the fetch step again.',
+        )
+    try:
+        return Loaded(_open(root, settings, threads), root, manifest)
+    except FatalError:
+        raise
+    except ModuleNotFoundError as error:
+        raise _missing(name, root, error) from error
+    except MemoryError as error:
+        raise FatalError(
+            Reason.LOAD_FAILED, f'Model "{name}" does not fit in the memory of its pod; raise the memory limit.'
+        ) from error
+    except Exception as error:  # the artefact may run any code while it loads
+        raise FatalError(
+            Reason.LOAD_FAILED,
+            f'Model "{name}" does not load: {type(error).__name__}: {first_line(error)}; '
+            "see the server's log, and try the artefact where it was made.",
+        ) from error
+
+
+def _open(root: Path, settings: contract.Settings, threads: int) -> Model:
+    found = detect.detect(root, settings.model_format, settings.model_name)
+    described = mlmodel.read(root) if found.format is Format.MLFLOW else None
+    signature = described.signature if described else mlmodel.Signature()
+    context = contexts.Context(settings.model_name, root, signature, settings.allow_pickle, threads)
+    match found.format:
+        case Format.SKLEARN:
+            return sklearn_file.load(found.path, context)
+        case Format.XGBOOST:
+            return xgboost_file.load(found.path, context)
+        case Format.LIGHTGBM:
+            return lightgbm_file.load(found.path, context)
+        case Format.ONNX:
+            return onnx_file.load(found.path, context)
+    assert described is not None
+    return mlflow_model.load(root, described.flavors, context)
+
+
+def _missing(name: str, root: Path, error: ModuleNotFoundError) -> FatalError:
+    package = (error.name or first_line(error)).partition(".")[0]
+    wanted = contexts.asked_for(root, package)
+    asked = f" (it asks for {wanted})" if wanted else ""
+    return FatalError(
+        Reason.LOAD_FAILED,
+        f'Model "{name}" needs the Python package "{package}"{asked}, which this server does not have; '
+        "build a server image with it, or save the model without it.",
+    )

@@ -1,0 +1,89 @@
+"""Opens a scikit-learn file: skops, which is data, or joblib and pickle, which are code."""
+
+import pickle
+import warnings
+import zlib
+from pathlib import Path
+from typing import Any
+
+from ferryman_server import log
+from ferryman_server.dataplane.model import Model
+from ferryman_server.load import context as contexts
+from ferryman_server.load import detect, estimator
+from ferryman_server.reason import FatalError, Reason, first_line
+
+# What the gradient boosting libraries' estimators are made of; they hold data, not code.
+_KNOWN_TYPES = {
+    "collections.OrderedDict",
+    "lightgbm.basic.Booster",
+    "lightgbm.sklearn.LGBMClassifier",
+    "lightgbm.sklearn.LGBMRanker",
+    "lightgbm.sklearn.LGBMRegressor",
+    "xgboost.core.Booster",
+    "xgboost.sklearn.XGBClassifier",
+    "xgboost.sklearn.XGBRegressor",
+}
+
+
+def load(path: Path, context: contexts.Context) -> Model:
+    """The estimator in a file, as a model."""
+    found = _open(path, context)
+    packages = {"scikit-learn": contexts.version("scikit-learn")}
+    return estimator.wrap(found, context, "sklearn", packages)
+
+
+def _open(path: Path, context: contexts.Context) -> Any:
+    with warnings.catch_warnings(record=True) as noted:
+        warnings.simplefilter("always")
+        try:
+            found = _skops(path, context) if path.suffix.lower() == ".skops" else _pickle(path, context)
+        except (pickle.UnpicklingError, EOFError, zlib.error) as error:
+            raise FatalError(
+                Reason.ARTIFACT_CORRUPT,
+                f'File "{path.name}" of model "{context.model}" is damaged ({first_line(error)}); upload it again.',
+            ) from error
+        except (AttributeError, TypeError, ValueError, KeyError, IndexError) as error:
+            raise _mismatch(path, context, error, noted) from error
+    for told in _versions(noted):
+        log.line(f'Model "{context.model}" {told}; it loaded, but its answers may differ')
+    return found
+
+
+def _pickle(path: Path, context: contexts.Context) -> Any:
+    contexts.refuse_code(context, f'a pickle ("{path.name}")')
+    import joblib  # noqa: PLC0415 - imports cost start-up time; each format pays for its own
+
+    return joblib.load(path)
+
+
+def _skops(path: Path, context: contexts.Context) -> Any:
+    import skops.io  # noqa: PLC0415
+
+    untrusted = set(skops.io.get_untrusted_types(file=path))
+    if untrusted - _KNOWN_TYPES:
+        types = ", ".join(sorted(untrusted - _KNOWN_TYPES))
+        contexts.refuse_code(context, f"a skops file with types of its own ({types})")
+    return skops.io.load(path, trusted=sorted(untrusted))
+
+
+def _mismatch(
+    path: Path, context: contexts.Context, error: Exception, noted: list[warnings.WarningMessage]
+) -> FatalError:
+    here = contexts.version("scikit-learn")
+    wanted = contexts.asked_for(context.root, "scikit-learn")
+    told = _versions(noted) or ([f"asks for {wanted}, this server has {here}"] if wanted else [])
+    cause = f" It {told[0]}." if told else f" This server has scikit-learn {here}."
+    return FatalError(
+        Reason.LOAD_FAILED,
+        f'File "{path.name}" of model "{context.model}" does not load: '
+        f"{type(error).__name__}: {first_line(error)}.{cause} Save it again with the server's versions.",
+    )
+
+
+def _versions(noted: list[warnings.WarningMessage]) -> list[str]:
+    told = []
+    for warning in noted:
+        wrote = getattr(warning.message, "original_sklearn_version", None)
+        if wrote:
+            told.append(f"was saved with scikit-learn {wrote}, this server has {contexts.version('scikit-learn')}")
+    return sorted(set(told))

@@ -1,0 +1,72 @@
+"""Everything but predictions: probes, status, metadata, metrics, and a helpful no."""
+
+import re
+from collections.abc import Collection
+
+from ferryman_server import __version__, metrics
+from ferryman_server.rest import message, v2
+from ferryman_server.rest.message import RefusedError, Response
+from ferryman_server.serving import Serving
+
+_V1_MODEL = re.compile(r"/v1/models/([^/:]+)(:\w+)?")
+_V2_MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(/ready|/infer)?")
+
+
+def describe(
+    method: str, path: str, serving: Serving, measures: metrics.Metrics, *, predicts: Collection[str]
+) -> Response:
+    """The answer to any request that is not a prediction."""
+    if path in predicts:
+        raise RefusedError(405, f"{method} is not for {path}; use POST.", (b"allow", b"POST"))
+    if method not in {"GET", "HEAD"} and not _prediction_of_another(path):
+        raise RefusedError(405, f"{method} is not for {path}; use GET.", (b"allow", b"GET"))
+    match path:
+        case "/healthz" | "/v2/health/live":
+            return message.answer({"live": True})
+        case "/readyz" | "/v2/health/ready" | "/ping" | "/health":
+            return _readiness(serving)
+        case "/version":
+            return message.answer({"version": __version__})
+        case "/metrics":
+            return Response(200, measures.page(), metrics.CONTENT_TYPE.encode())
+        case "/v1/models":
+            return message.answer({"models": [serving.settings.model_name]})
+        case "/v2":
+            return message.answer(v2.server())
+    if found := _V1_MODEL.fullmatch(path):
+        _known(serving, found[1], None)
+        if found[2]:
+            raise RefusedError(404, f'Model "{found[1]}" has no verb "{found[2][1:]}"; use :predict.')
+        name = serving.settings.model_name
+        if not serving.answers:
+            return message.error(503, serving.sentence(), (b"retry-after", b"1"))
+        return message.answer({"name": name, "ready": serving.ready})
+    if found := _V2_MODEL.fullmatch(path):
+        _known(serving, found[1], found[2])
+        if found[3] == "/ready":
+            return _readiness(serving)
+        if serving.plane is None:
+            return message.error(503, serving.sentence(), (b"retry-after", b"1"))
+        return message.answer(v2.metadata(serving.plane.model, serving))
+    raise RefusedError(404, f"Nothing is at {path}; predictions are at {', '.join(sorted(predicts))}.")
+
+
+def _prediction_of_another(path: str) -> bool:
+    """A POST to a model that is not ours deserves "no such model", not "use GET"."""
+    return path.endswith((":predict", "/infer")) or ":" in path
+
+
+def _readiness(serving: Serving) -> Response:
+    body = {"name": serving.settings.model_name, "ready": serving.ready, "phase": serving.phase.value}
+    if serving.ready:
+        return message.answer(body)
+    return Response(503, message.encode({**body, "error": serving.sentence()}))
+
+
+def _known(serving: Serving, name: str, version: str | None) -> None:
+    ours, ours_version = serving.settings.model_name, serving.settings.model_version
+    if name != ours:
+        raise RefusedError(404, f'There is no model "{name}" here; this server has "{ours}".')
+    if version is not None and version != ours_version:
+        what = f'version "{ours_version}"' if ours_version else "a model without a version number"
+        raise RefusedError(404, f'Model "{name}" has no version "{version}" here; this server has {what}.')

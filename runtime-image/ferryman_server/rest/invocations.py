@@ -1,0 +1,86 @@
+"""MLflow's `/invocations`: four JSON shapes and CSV in, `predictions` out."""
+
+import csv
+import io
+from typing import Any
+
+from ferryman_server.dataplane import validate
+from ferryman_server.dataplane.kind import Kind
+from ferryman_server.dataplane.plane import DataPlane
+from ferryman_server.dataplane.rows import Answer, Rows
+from ferryman_server.dataplane.schema import Schema, Table
+from ferryman_server.rest import message, v1
+from ferryman_server.rest.message import RefusedError, Request, Response
+
+_SHAPES = ("dataframe_split", "dataframe_records", "instances", "inputs")
+
+
+async def invoke(request: Request, plane: DataPlane) -> Response:
+    """Read the rows in whichever shape they came."""
+    schema = plane.model.schema
+    rows = _csv(schema, request.body) if request.media_type == "text/csv" else _json(schema, request)
+    return message.answer({"predictions": _predictions(await plane.predict(rows))})
+
+
+def _predictions(answer: Answer) -> Any:
+    return v1.predictions(answer)
+
+
+def _json(schema: Schema, request: Request) -> Rows:
+    body = message.decode_object(request)
+    found = [shape for shape in _SHAPES if shape in body]
+    if len(found) != 1:
+        came = ", ".join(f'"{key}"' for key in list(body)[:8]) or "nothing"
+        raise RefusedError(400, f"The body must have exactly one of {', '.join(_SHAPES)}; it has {came}.")
+    if body.get("params"):
+        raise RefusedError(400, '"params" are not taken here; put what the model needs into its inputs.')
+    shape, given = found[0], body[found[0]]
+    if shape == "dataframe_split":
+        return _split(schema, given)
+    if shape == "inputs" and isinstance(given, dict):
+        return validate.from_columns(schema, given, shape)
+    return validate.from_rows(schema, given, shape)
+
+
+def _split(schema: Schema, given: Any) -> Rows:
+    if not isinstance(given, dict) or "data" not in given:
+        raise RefusedError(400, '"dataframe_split" must be an object with "columns" and "data".')
+    columns = given.get("columns")
+    if columns is not None and not (isinstance(columns, list) and all(isinstance(name, str | int) for name in columns)):
+        raise RefusedError(400, '"dataframe_split.columns" must be a list of names.')
+    return validate.from_split(schema, None if columns is None else [str(name) for name in columns], given["data"], "data")
+
+
+def _csv(schema: Schema, body: bytes) -> Rows:
+    try:
+        lines = list(csv.reader(io.StringIO(body.decode("utf-8-sig")), strict=True))
+    except (UnicodeDecodeError, csv.Error) as problem:
+        raise RefusedError(400, f"The body is not valid CSV: {problem}.") from None
+    lines = [line for line in lines if line]
+    if len(lines) < 2:
+        raise RefusedError(400, "The CSV must have a header and at least one row.")
+    header, data = lines[0], lines[1:]
+    kinds: dict[str, Kind] = {}
+    if isinstance(schema, Table):
+        kinds = {column.name: schema.packed or column.kind for column in schema.columns}
+        if not schema.named and schema.width == len(header):
+            kinds = {name: schema.packed or Kind.FP64 for name in header}
+    values = [[_cell(text, kinds.get(name)) for name, text in zip(header, row, strict=False)] for row in data]
+    for at, row in enumerate(data):
+        if len(row) != len(header):
+            raise RefusedError(400, f"Row {at} of the CSV has {len(row)} cells; the header has {len(header)}.")
+    return validate.from_split(schema, header, values, "csv")
+
+
+def _cell(text: str, kind: Kind | None) -> Any:
+    """A cell by its column's type; without one, a number if it reads as one. What does not fit stays text, to be named."""
+    if kind is Kind.BYTES:
+        return text
+    if text == "":
+        return None
+    if kind is Kind.BOOL:
+        return {"true": True, "false": False}.get(text.strip().lower(), text)
+    try:
+        return int(text) if kind is not None and kind.is_integer else float(text)
+    except ValueError:
+        return text

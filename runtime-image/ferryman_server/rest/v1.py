@@ -1,0 +1,34 @@
+"""KServe V1: `instances` in, `predictions` out."""
+
+from typing import Any
+
+from ferryman_server.dataplane import validate
+from ferryman_server.dataplane.plane import DataPlane
+from ferryman_server.dataplane.rows import Answer
+from ferryman_server.rest import message
+from ferryman_server.rest.message import Request, Response
+
+
+async def predict(request: Request, plane: DataPlane) -> Response:
+    """`{"instances": [...]}`, each a list or an object; or `{"inputs": {...}}`, by column."""
+    body = message.decode_object(request)
+    schema = plane.model.schema
+    if "instances" in body:
+        rows = validate.from_rows(schema, body["instances"], "instances")
+    elif isinstance(body.get("inputs"), dict):
+        rows = validate.from_columns(schema, body["inputs"], "inputs")
+    elif "inputs" in body:
+        rows = validate.from_rows(schema, body["inputs"], "inputs")
+    else:
+        keys = ", ".join(f'"{key}"' for key in list(body)[:8]) or "nothing"
+        raise message.RefusedError(400, f'The body must have "instances", a list of rows; it has {keys}.')
+    return message.answer({"predictions": predictions(await plane.predict(rows))})
+
+
+def predictions(answer: Answer) -> list[Any]:
+    """One entry a row: the value itself, or an object when the model has several outputs."""
+    if len(answer) == 1:
+        values: list[Any] = next(iter(answer.values())).tolist()
+        return values
+    columns = [array.tolist() for array in answer.values()]
+    return [dict(zip(answer, row, strict=True)) for row in zip(*columns, strict=False)]

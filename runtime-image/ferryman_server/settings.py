@@ -1,0 +1,106 @@
+"""The environment contract with the operator: what a pod is told, as one frozen value.
+
+Nothing else in this package reads FERRYMAN_* variables.
+"""
+
+import enum
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ferryman_server.reason import FatalError, Reason
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_MIB = 1024 * 1024
+
+
+class Format(enum.StrEnum):
+    """What the artefact is; `auto` looks."""
+
+    AUTO = "auto"
+    MLFLOW = "mlflow"
+    SKLEARN = "sklearn"
+    XGBOOST = "xgboost"
+    LIGHTGBM = "lightgbm"
+    ONNX = "onnx"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the fetch step and the server are told from outside."""
+
+    model_name: str
+    model_version: str = ""
+    revision: str = ""
+    model_uri: str = ""
+    model_format: Format = Format.AUTO
+    model_dir: Path = Path("/mnt/model")
+    model_digest: str = ""
+    allow_pickle: bool = False
+    pvc_mount: Path = Path("/mnt/pvc")
+    host: str = "0.0.0.0"  # noqa: S104 - a pod's own address is not known before it runs
+    port: int = 8080
+    warmup_requests: int = 10
+    max_batch_size: int = 64
+    max_body_bytes: int = 64 * _MIB
+    max_artifact_bytes: int = 20 * 1024 * _MIB
+    drain_seconds: int = 5
+    allow_http: bool = False
+    termination_log: Path = Path("/dev/termination-log")
+
+
+def from_environment(env: Mapping[str, str]) -> Settings:
+    """Read the contract; a value that cannot be meant is refused by the variable's name."""
+    name = env.get("FERRYMAN_MODEL_NAME", "")
+    if not name:
+        raise _refused("FERRYMAN_MODEL_NAME", "", "the name that clients use in the URL path")
+    digest = env.get("FERRYMAN_MODEL_DIGEST", "")
+    if digest and not _DIGEST.fullmatch(digest):
+        raise _refused("FERRYMAN_MODEL_DIGEST", digest, "sha256: and 64 hexadecimal digits")
+    wanted = env.get("FERRYMAN_MODEL_FORMAT", "") or "auto"
+    if wanted not in set(Format):
+        raise FatalError(
+            Reason.UNKNOWN_FORMAT,
+            f'Model "{name}": format "{wanted}" is not known; use one of {", ".join(Format)}.',
+        )
+    return Settings(
+        model_name=name,
+        model_version=env.get("FERRYMAN_MODEL_VERSION", ""),
+        revision=env.get("FERRYMAN_REVISION", ""),
+        model_uri=env.get("FERRYMAN_MODEL_URI", ""),
+        model_format=Format(wanted),
+        model_dir=Path(env.get("FERRYMAN_MODEL_DIR") or "/mnt/model"),
+        model_digest=digest,
+        allow_pickle=_flag(env, "FERRYMAN_ALLOW_PICKLE"),
+        pvc_mount=Path(env.get("FERRYMAN_PVC_MOUNT") or "/mnt/pvc"),
+        host=env.get("FERRYMAN_HOST") or "0.0.0.0",  # noqa: S104 - as above
+        port=_whole(env, "FERRYMAN_PORT", 8080, least=0),
+        warmup_requests=_whole(env, "FERRYMAN_WARMUP_REQUESTS", 10, least=0),
+        max_batch_size=_whole(env, "FERRYMAN_MAX_BATCH_SIZE", 64, least=1),
+        max_body_bytes=_whole(env, "FERRYMAN_MAX_BODY_BYTES", 64 * _MIB, least=1),
+        max_artifact_bytes=_whole(env, "FERRYMAN_MAX_ARTIFACT_BYTES", 20 * 1024 * _MIB, least=1),
+        drain_seconds=_whole(env, "FERRYMAN_DRAIN_SECONDS", 5, least=0),
+        allow_http=_flag(env, "FERRYMAN_ALLOW_HTTP"),
+        termination_log=Path(env.get("FERRYMAN_TERMINATION_LOG") or "/dev/termination-log"),
+    )
+
+
+def _flag(env: Mapping[str, str], variable: str) -> bool:
+    value = env.get(variable, "").lower()
+    if value not in {"", "true", "false"}:
+        raise _refused(variable, value, "true or false")
+    return value == "true"
+
+
+def _whole(env: Mapping[str, str], variable: str, default: int, *, least: int) -> int:
+    value = env.get(variable, "")
+    if not value:
+        return default
+    if not value.isdecimal() or int(value) < least:
+        raise _refused(variable, value, f"a whole number, {least} or more")
+    return int(value)
+
+
+def _refused(variable: str, value: str, wanted: str) -> FatalError:
+    return FatalError(Reason.LOAD_FAILED, f'{variable} is "{value}"; it must be {wanted}.')

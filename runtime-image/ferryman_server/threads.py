@@ -1,0 +1,36 @@
+"""How many threads native code may use: the pod's CPU limit, not the node's cores.
+
+A library that starts 64 threads in a one-CPU cgroup is throttled for most of each period; XGBoost
+then answers in hundreds of milliseconds instead of one.
+"""
+
+import math
+import os
+from collections.abc import MutableMapping
+from pathlib import Path
+
+_V2 = Path("/sys/fs/cgroup/cpu.max")
+_V1_QUOTA = Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
+_V1_PERIOD = Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us")
+_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
+
+
+def allowed(v2: Path = _V2, quota: Path = _V1_QUOTA, period: Path = _V1_PERIOD) -> int:
+    """Whole CPUs that this process may keep busy, at least one."""
+    cores = len(os.sched_getaffinity(0))
+    try:
+        limit, per = v2.read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        try:
+            limit, per = quota.read_text(encoding="ascii").strip(), period.read_text(encoding="ascii").strip()
+        except OSError:
+            return cores
+    if limit == "max" or int(limit) <= 0:
+        return cores
+    return max(1, min(cores, math.ceil(int(limit) / int(per))))
+
+
+def limit(env: MutableMapping[str, str], count: int) -> None:
+    """Tell the native libraries, before any of them is imported; what the user set stays."""
+    for variable in _VARIABLES:
+        env.setdefault(variable, str(count))
