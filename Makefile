@@ -41,3 +41,13 @@ lock: ## renew every lock file from pyproject.toml
 crds: .venv/.stamp ## the CRD, from the pydantic models, for kubectl and for the chart
 	@PYTHONPATH=operator $(PY) -m ferryman.api.crd > crds/modeldeployments.yaml
 	@mkdir -p charts/ferryman/files/crds && cp crds/modeldeployments.yaml charts/ferryman/files/crds/
+
+# --- the day of a user, and its tests ----------------------------------------------------------
+.PHONY: demo
+demo: .venv/.stamp ## the whole day of a user on a real cluster: serve, canary, promote, shadow, roll back
+	@PYTHONPATH=demo:local-cluster $(PY) -m ferrydemo
+
+.PHONY: test-cluster
+test-cluster: .venv/.stamp ## the cluster tier: a real node, Istio and Envoy, images and chart, 50 requests a second
+	@PYTHONPATH=demo:local-cluster $(PY) -m ferrydemo.stage
+	@PYTHONPATH=demo:local-cluster $(PY) -m pytest tests/cluster -q $(PYTEST_ARGS)

@@ -1,0 +1,248 @@
+"""The day of a user, station by station, in the order in which the documentation tells it.
+
+While it goes on, a prober asks the model for predictions through Envoy; a station holds only if no request of its
+time failed and the measured split is the one that was asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+from rich.rule import Rule
+
+from ferrydemo import measure, patience, stage
+from ferrydemo.kube import Kube, KubectlError
+from ferrydemo.modeldeployment import ModelDeployment, Status, is_ready, revision, share
+from ferrydemo.prober import Prober, ProberError
+from ferrydemo.scene import Scene, Station
+from ferrydemo.stage import Registered
+
+HOST = "fraud.example.com"
+URL = f"{stage.GATEWAY}/v1/models/fraud:predict"
+START_SECONDS = 90.0
+"""How long a revision's pods may take on a busy machine with two cores."""
+ACT_SECONDS = 30.0
+"""How long a change that starts no pod may take."""
+DEADLINE_SECONDS = 25
+"""What the demo's spec gives a candidate that cannot load."""
+TROUBLE = (patience.OutOfPatienceError, KubectlError, ProberError, httpx.HTTPError)
+
+
+class Day:
+    """A walk through the stations."""
+
+    def __init__(self, kube: Kube, registered: Registered, console: Console, record: Path, clock: float) -> None:
+        self.deployment = ModelDeployment(kube, "demo", "fraud")
+        self.stations: list[Station] = []
+        self._console = console
+        self._clock = clock
+        self._names: dict[str, str] = {}
+        """What people call a revision: v and the registry's version."""
+        self._prober = Prober(URL, HOST, registered.rows, record)
+        self._first, self._better, self._broken, self._challenger = registered.versions
+
+    def walk(self) -> bool:
+        """Visit every station; stop at one that does not hold. True when all held."""
+        stations: tuple[Callable[[], None], ...] = (
+            self.first_model,
+            self.canary,
+            self.half,
+            self.promotion,
+            self.broken,
+            self.shadow,
+            self.live,
+            self.withdrawn,
+            self.reverted,
+        )
+        try:
+            for station in stations:
+                station()
+                if self.stations[-1].misses:
+                    return False
+        finally:
+            self._prober.stop()
+        return True
+
+    def first_model(self) -> None:
+        """Apply a manifest, and predict."""
+        with self._station("v1 is applied and serves") as scene:
+            scene.type(f"kubectl -n demo apply -f {_shown(stage.HERE / 'manifests' / 'fraud.yaml')}")
+            status = scene.wait("v1 serves", is_ready, START_SECONDS)
+            self._meet(status, "stable")
+            patience.until("the first prediction through the gateway", self._predicts, ACT_SECONDS)
+            self._prober.__enter__()
+            scene.typed_at = self._prober.mark()
+            scene.say(f"a client asks {HOST} for 50 predictions a second from now on")
+            scene.split(self._prober, self._names, {self._role(status, "stable"): 100}, 6)
+            scene.show()
+
+    def canary(self) -> None:
+        """Point at v2: it starts, warms up, and takes 10 %."""
+        change = {"model": {"uri": self._better.uri}, "rollout": {"canary": {"trafficPercent": 10}}}
+        self._weigh("v2 starts and takes 10 %", change, 10, START_SECONDS, 12)
+
+    def half(self) -> None:
+        """Move the number."""
+        self._weigh("v2 takes 50 %", {"rollout": {"canary": {"trafficPercent": 50}}}, 50, ACT_SECONDS, 8)
+
+    def promotion(self) -> None:
+        """Give everything to v2, and see that its pods are the ones that were there before."""
+        with self._station("100 promotes v2, no pod restarts") as scene:
+            promoted = revision(self.deployment.status(), "candidate")
+            before = self.deployment.pods(promoted)
+            scene.type(self.deployment.patch_command({"rollout": {"canary": {"trafficPercent": 100}}}))
+            status = scene.wait(
+                "v2 is stable",
+                lambda said: revision(said, "stable") == promoted and is_ready(said),
+                START_SECONDS,
+            )
+            scene.split(self._prober, self._names, {self._role(status, "stable"): 100}, 6)
+            after = self.deployment.pods(promoted)
+            pods = ", ".join(f"{pod.name} ({pod.restarts} restarts)" for pod in before)
+            scene.claim(bool(before) and set(before) <= set(after), f"the same pods serve as before: {pods}")
+            scene.show()
+
+    def broken(self) -> None:
+        """Point at v3, which cannot load: it is rolled back, and the status says why."""
+        with self._station("v3 cannot load and is rolled back") as scene:
+            stable = revision(self.deployment.status(), "stable")
+            change = {
+                "model": {"uri": self._broken.uri},
+                "rollout": {"canary": {"trafficPercent": 10}, "deadlineSeconds": DEADLINE_SECONDS},
+            }
+            scene.type(self.deployment.patch_command(change))
+            status = scene.wait("v3 is rejected", lambda said: said.get("rejected"), DEADLINE_SECONDS + START_SECONDS)
+            rejected = status["rejected"]
+            scene.claim(rejected["reason"] == "LoadFailed", f"{rejected['reason']}: {rejected['message']}")
+            scene.split(self._prober, self._names, {stable: 100}, 4)
+            scene.show("-o wide")
+
+    def shadow(self) -> None:
+        """Mirror every request to v4; clients see nothing of it."""
+        with self._station("v4 shadows every request") as scene:
+            stable = revision(self.deployment.status(), "stable")
+            change = {
+                "model": {"uri": self._challenger.uri},
+                "rollout": {
+                    "canary": {"trafficPercent": 0},
+                    "shadow": {"percent": 100},
+                    "deadlineSeconds": 600,
+                },
+            }
+            scene.type(self.deployment.patch_command(change))
+            status = scene.wait(
+                "v4 shadows",
+                lambda said: said.get("phase") == "Shadowing" and share(said, "shadow") == 100,
+                START_SECONDS,
+            )
+            shadow = self._meet(status, "candidate")
+            arrived = measure.predictions(self.deployment, shadow)
+            patience.until(
+                "copies to reach v4",
+                lambda: measure.predictions(self.deployment, shadow) > arrived,
+                ACT_SECONDS,
+            )
+            mirrored = measure.mirrored(self.deployment, self._prober, shadow, 8)
+            scene.station.asked = "v2 100% v4 copy 100%"
+            scene.station.measured = f"v2 {mirrored.window.share(stable):.1f}% v4 copy {mirrored.percent:.1f}%"
+            scene.claim(
+                measure.mirror_fits(mirrored, 100),
+                f"asked for a copy of 100%, measured {mirrored.percent:.1f}%: "
+                f"{mirrored.copies} copies of {mirrored.requests} requests",
+            )
+            scene.claim(
+                measure.fits(mirrored.window, {stable: 100}) and not mirrored.window.failures,
+                f"every answer came from v2, {len(mirrored.window.failures)} failed",
+            )
+            scene.show()
+
+    def live(self) -> None:
+        """Turn the shadow into a canary."""
+        self._weigh("v4 takes 20 %", {"rollout": {"canary": {"trafficPercent": 20}}}, 20, ACT_SECONDS, 6)
+
+    def withdrawn(self) -> None:
+        """Take the number back to 0: rolled back before a client notices."""
+        with self._station("0 rolls v4 back") as scene:
+            status = self.deployment.status()
+            stable, withdrawn = revision(status, "stable"), revision(status, "candidate")
+            scene.type(self.deployment.patch_command({"rollout": {"canary": {"trafficPercent": 0}}}))
+            scene.wait("v4 is withdrawn", lambda said: said.get("withdrawn") == withdrawn, ACT_SECONDS)
+            scene.wait("v4 has no traffic", lambda said: share(said, "candidate") == 0, ACT_SECONDS)
+            scene.split(self._prober, self._names, {stable: 100}, 5)
+            scene.show("-o wide")
+
+    def reverted(self) -> None:
+        """Put the old spec back, as a Git revert would."""
+        with self._station("the old spec back: all is well") as scene:
+            stable = revision(self.deployment.status(), "stable")
+            change = {"model": {"uri": self._better.uri}, "rollout": {"canary": None, "shadow": None}}
+            scene.type(self.deployment.patch_command(change))
+            scene.wait(
+                "v2 is what the spec asks for",
+                lambda said: is_ready(said) and said.get("phase") == "Stable" and revision(said, "stable") == stable,
+                ACT_SECONDS,
+            )
+            scene.split(self._prober, self._names, {stable: 100}, 4)
+            scene.show("-o wide")
+
+    def _weigh(self, title: str, change: dict[str, object], percent: int, seconds: float, window: float) -> None:
+        """Ask for a share for the candidate, and measure it."""
+        with self._station(title) as scene:
+            scene.type(self.deployment.patch_command(change))
+            status = scene.wait(
+                f"the candidate has {percent} %",
+                lambda said: said.get("phase") == "Canary" and share(said, "candidate") == percent,
+                seconds,
+            )
+            stable, candidate = self._role(status, "stable"), self._meet(status, "candidate")
+            scene.split(self._prober, self._names, {stable: 100 - percent, candidate: percent}, window)
+            scene.show()
+
+    @contextlib.contextmanager
+    def _station(self, title: str) -> Iterator[Scene]:
+        """Walk one station: its time, its requests, and its trouble, if there is any, go into the table."""
+        station = Station(title)
+        self.stations.append(station)
+        self._console.print(Rule(f"[bold]{len(self.stations)}  {title}", align="left"))
+        scene = Scene(self._console, self.deployment, station, self._clock)
+        began, since = time.monotonic(), self._prober.mark()
+        try:
+            yield scene
+        except TROUBLE as error:
+            scene.claim(False, str(error))
+        station.seconds = time.monotonic() - began
+        if self._prober.is_asking:
+            with contextlib.suppress(ProberError):
+                window = self._prober.window(since)
+                station.requests, station.failed = window.requests, len(window.failures)
+                for failure in window.failures[:5]:
+                    scene.say(f"request {failure.number} failed: {failure.fault}", "red")
+            if station.failed or not station.requests:
+                station.misses.append(f"{station.failed} of {station.requests} requests failed")
+
+    def _meet(self, status: Status, role: str) -> str:
+        """Learn what to call a revision, and return its name."""
+        name = revision(status, role)
+        self._names[name] = f"v{status[role]['model']['version']}"
+        return name
+
+    def _role(self, status: Status, role: str) -> str:
+        return revision(status, role)
+
+    def _predicts(self) -> bool:
+        try:
+            answer = httpx.post(URL, json=self._prober.payload, headers={"Host": HOST}, timeout=5, trust_env=False)
+        except httpx.HTTPError:
+            return False
+        return answer.status_code == httpx.codes.OK
+
+
+def _shown(path: Path) -> str:
+    """Return a path as short as it can be typed from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -1,0 +1,93 @@
+"""Asked against measured: what a split should be, and what the clients' answers say it was."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ferrydemo import answer, patience
+from ferrydemo.answer import Window
+from ferrydemo.modeldeployment import ModelDeployment
+from ferrydemo.prober import Prober
+
+SETTLE_SECONDS = 10.0
+TRAIL = 25
+"""So many answers in a row without a revision show that Envoy no longer sends to it: half a second's worth."""
+EDGE_REQUESTS = 10
+"""Two looks at a counter and at a clock are not one moment: this many requests may fall between them."""
+
+Split = Mapping[str, int]
+"""Percent by revision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """How many of the clients' requests a shadow got a copy of."""
+
+    requests: int
+    copies: int
+    window: Window
+
+    @property
+    def percent(self) -> float:
+        """Return the mirrored share."""
+        return 100 * self.copies / self.requests if self.requests else 0.0
+
+
+def settled(prober: Prober, split: Split, since: float, seconds: float = SETTLE_SECONDS) -> float:
+    """Wait until the answers show that Envoy has the split; return how long after `since` others still answered."""
+
+    def taken() -> bool:
+        answers = prober.after(since)
+        good = [got.revision for got in answers if not got.fault]
+        last = set(good[-TRAIL:])
+        return (
+            len(good) >= TRAIL
+            and all(revision in good for revision, percent in split.items() if percent > 0)
+            and all(split.get(revision, 0) > 0 for revision in last)
+        )
+
+    patience.until(f"answers that fit {dict(split)}", taken, seconds)
+    strays = [got.at for got in prober.after(since) if not got.fault and not split.get(got.revision)]
+    return max(strays, default=since) - since
+
+
+def window(prober: Prober, seconds: float) -> Window:
+    """Measure for so long."""
+    since = prober.mark()
+    time.sleep(seconds)  # the measuring itself: nothing is waited for
+    return prober.window(since, since + seconds)
+
+
+def fits(window: Window, split: Split) -> bool:
+    """Tell whether the measured shares are those of an honest split, and nobody else answered."""
+    return set(window.by_revision) <= set(split) and all(
+        window.fits(revision, percent) for revision, percent in split.items()
+    )
+
+
+def mirrored(deployment: ModelDeployment, prober: Prober, revision: str, seconds: float) -> Mirrored:
+    """Count for so long what the clients sent, and what the pods of a revision got."""
+    before, since = predictions(deployment, revision), prober.mark()
+    time.sleep(seconds)  # the measuring itself: nothing is waited for
+    after, until = predictions(deployment, revision), prober.mark()
+    sent = prober.window(since, until)
+    return Mirrored(requests=sent.requests, copies=after - before, window=sent)
+
+
+def mirror_fits(measured: Mirrored, percent: int) -> bool:
+    """Tell whether a shadow got the share that was asked for, up to chance and the edges of the measurement."""
+    wanted = measured.requests * percent / 100
+    return abs(measured.copies - wanted) <= answer.tolerance(measured.requests, percent) + EDGE_REQUESTS
+
+
+def predictions(deployment: ModelDeployment, revision: str) -> int:
+    """Return how many predictions the pods of a revision have made, as their own counters say."""
+    pages = [deployment.metrics(pod) for pod in deployment.pods(revision) if pod.ready]
+    return sum(
+        int(float(value))
+        for page in pages
+        for value in re.findall(r"^ferryman_requests_total\{[^}]*\} (\S+)$", page, re.MULTILINE)
+    )
