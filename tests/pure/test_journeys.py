@@ -1,0 +1,367 @@
+"""The days of a user: what they did, and what they saw. The simulated cluster checks the promises at every write."""
+
+from __future__ import annotations
+
+from ferryman.api.conditions import Reason
+from ferryman.api.status import Phase
+from ferryman.outcome import Unresolved
+from pure.simulation import Cluster, serving
+
+V1, V2, V3 = "s3://models/v1", "s3://models/v2", "s3://models/v3"
+
+
+def canary(percent: int) -> dict[str, object]:
+    return {"canary": {"trafficPercent": percent}}
+
+
+def test_the_first_revision_serves_all_traffic_once_it_is_ready() -> None:
+    cluster = Cluster()
+
+    cluster.reconcile()
+    assert cluster.status.phase is Phase.PENDING
+    assert cluster.route() is None
+    cluster.settle()
+
+    assert cluster.status.phase is Phase.STABLE
+    assert cluster.weights() == {V1: 100}
+    assert cluster.condition("Ready") == ("True", "Ready")
+
+
+def test_without_a_rollout_a_new_revision_is_promoted_when_ready() -> None:
+    cluster = serving()
+
+    cluster.model(V2)
+    cluster.settle()
+
+    assert cluster.stable == V2
+    assert cluster.weights() == {V2: 100}
+    assert [name for kind, name in cluster.children if kind == "Deployment"] == [cluster.revision(V2)]
+
+
+def test_a_canary_is_held_at_its_number_until_the_number_moves() -> None:
+    cluster = serving(rollout=canary(10))
+
+    cluster.model(V2)
+    cluster.settle()
+    assert (cluster.status.phase, cluster.weights()) == (Phase.CANARY, {V1: 90, V2: 10})
+    cluster.percent(50)
+    cluster.settle()
+
+    assert (cluster.status.phase, cluster.weights()) == (Phase.CANARY, {V1: 50, V2: 50})
+    assert cluster.condition("Ready") == ("True", "Ready")
+
+
+def test_one_hundred_promotes_without_touching_a_pod() -> None:
+    cluster = serving(rollout=canary(10))
+    cluster.model(V2)
+    cluster.settle()
+    promoted = cluster.revision(V2)
+    deployment = cluster.children["Deployment", promoted]
+
+    cluster.percent(100)
+    cluster.settle()
+
+    assert (cluster.stable, cluster.candidate) == (V2, None)
+    assert cluster.weights() == {V2: 100}
+    assert cluster.children["Deployment", promoted] == deployment
+
+
+def test_zero_after_traffic_rolls_back_and_a_new_number_brings_it_back() -> None:
+    cluster = serving(rollout=canary(10))
+    cluster.model(V2)
+    cluster.settle()
+
+    cluster.percent(0)
+    cluster.settle()
+    assert (cluster.status.phase, cluster.weights()) == (Phase.STABLE, {V1: 100})
+    assert cluster.condition("CandidateHealthy") == ("False", "CandidateWithdrawn")
+    cluster.percent(20)
+    cluster.settle()
+
+    assert (cluster.status.phase, cluster.weights()) == (Phase.CANARY, {V1: 80, V2: 20})
+
+
+def test_a_revision_that_was_replaced_and_comes_back_starts_anew() -> None:
+    cluster = serving(rollout=canary(10))
+    cluster.model(V2)
+    cluster.settle()
+
+    cluster.model(V3)
+    cluster.percent(0)
+    cluster.reconcile()
+    cluster.model(V2)
+    cluster.settle()
+
+    assert (cluster.status.phase, cluster.candidate, cluster.weights()) == (Phase.DARK, V2, {V1: 100})
+
+
+def test_zero_from_the_start_is_a_dark_launch() -> None:
+    cluster = serving(rollout=canary(0))
+
+    cluster.model(V2)
+    cluster.settle()
+
+    assert cluster.status.phase is Phase.DARK
+    assert cluster.weights() == {V1: 100}
+    assert cluster.available[cluster.revision(V2)] == 1
+    assert cluster.condition("Ready") == ("True", "Ready")
+
+
+def test_the_old_spec_back_ends_the_run_in_one_step() -> None:
+    cluster = serving(rollout=canary(50))
+    cluster.model(V2)
+    cluster.settle()
+
+    cluster.model(V1)
+    cluster.reconcile()
+
+    assert cluster.weights() == {V1: 100}
+    cluster.settle()
+    assert (cluster.stable, cluster.candidate, cluster.status.phase) == (V1, None, Phase.STABLE)
+
+
+def test_a_shadow_gets_a_copy_and_no_weight() -> None:
+    cluster = serving(rollout={"shadow": {"percent": 30}})
+
+    cluster.model(V2)
+    cluster.settle()
+
+    route = cluster.route()
+    assert route is not None
+    assert cluster.status.phase is Phase.SHADOWING
+    assert cluster.weights() == {V1: 100}
+    assert (route.mirror, route.mirror_percent) == (cluster.revision(V2), 30)
+
+
+def test_a_shadow_gives_way_to_weight_and_is_never_both() -> None:
+    cluster = serving(rollout={"shadow": {"percent": 100}, **canary(0)})
+    cluster.model(V2)
+    cluster.settle()
+    assert cluster.status.phase is Phase.SHADOWING
+
+    cluster.percent(10)
+    cluster.settle()
+
+    route = cluster.route()
+    assert route is not None
+    assert (cluster.status.phase, cluster.weights(), route.mirror) == (Phase.CANARY, {V1: 90, V2: 10}, None)
+
+
+def test_a_shadow_that_is_taken_to_zero_leaves_the_candidate_dark() -> None:
+    cluster = serving(rollout={"shadow": {"percent": 100}})
+    cluster.model(V2)
+    cluster.settle()
+
+    cluster.patch(rollout={"shadow": {"percent": 0}})
+    cluster.settle()
+
+    route = cluster.route()
+    assert route is not None
+    assert (cluster.status.phase, route.mirror) == (Phase.DARK, None)
+
+
+def test_a_third_revision_takes_the_place_of_the_second_at_weight_zero() -> None:
+    cluster = serving(rollout=canary(50))
+    cluster.model(V2)
+    cluster.settle()
+
+    cluster.model(V3)
+    cluster.reconcile()
+    assert cluster.weights() == {V1: 100}
+    assert cluster.candidate == V3
+    cluster.settle()
+
+    assert cluster.weights() == {V1: 50, V3: 50}
+    assert V2 not in {cluster.model_of(name) for kind, name in cluster.children if kind == "Deployment"}
+
+
+def test_a_candidate_that_never_becomes_ready_is_rolled_back_with_its_cause() -> None:
+    cluster = serving(rollout={**canary(10), "deadlineSeconds": 60})
+    cluster.broken.add(V3)
+
+    cluster.model(V3)
+    cluster.settle()
+
+    assert cluster.weights() == {V1: 100}
+    assert cluster.status.rejected is not None
+    assert cluster.status.rejected.reason == "LoadFailed"
+    assert cluster.condition("CandidateHealthy") == ("False", "LoadFailed")
+    assert cluster.condition("Available") == ("True", "StableServes")
+    assert cluster.condition("Ready") == ("False", "LoadFailed")
+
+
+def test_the_cause_is_told_before_the_deadline() -> None:
+    cluster = serving(rollout={**canary(10), "deadlineSeconds": 600})
+    cluster.broken.add(V3)
+
+    cluster.model(V3)
+    cluster.reconcile()
+    cluster.reconcile()
+
+    assert cluster.status.phase is Phase.STARTING
+    assert cluster.condition("CandidateHealthy") == ("False", "LoadFailed")
+
+
+def test_a_rejected_revision_does_not_come_back_for_another_number() -> None:
+    cluster = serving(rollout={**canary(10), "deadlineSeconds": 60})
+    cluster.broken.add(V3)
+    cluster.model(V3)
+    cluster.settle()
+
+    cluster.percent(50)
+    cluster.settle()
+
+    assert (cluster.candidate, cluster.weights()) == (None, {V1: 100})
+
+
+def test_a_rejected_revision_is_tried_again_after_another_was_asked_for() -> None:
+    cluster = serving(rollout={**canary(10), "deadlineSeconds": 60})
+    cluster.broken.add(V3)
+    cluster.model(V3)
+    cluster.settle()
+    cluster.broken.clear()
+
+    cluster.model(V1)
+    cluster.settle()
+    cluster.model(V3)
+    cluster.settle()
+
+    assert cluster.weights() == {V1: 90, V3: 10}
+
+
+def test_a_candidate_whose_pods_vanish_loses_its_weight_before_anything_else() -> None:
+    cluster = serving(rollout=canary(50))
+    cluster.model(V2)
+    cluster.settle()
+    lost = cluster.revision(V2)
+
+    cluster.lose(lost)
+    plan = cluster.plan()
+
+    assert plan.objects[0]["kind"] == "VirtualService"
+    cluster.reconcile()
+    assert cluster.weights() == {V1: 100}
+    assert cluster.status.phase is Phase.STARTING
+    cluster.settle()
+    assert cluster.weights() == {V1: 50, V2: 50}
+
+
+def test_weight_waits_for_the_pods_that_it_needs() -> None:
+    cluster = serving(scaling={"minReplicas": 4, "maxReplicas": 8}, rollout=canary(25))
+    cluster.model(V2)
+    cluster.settle()
+    candidate = cluster.revision(V2)
+    assert cluster.desired[candidate] == 1
+
+    cluster.percent(75)
+    cluster.reconcile()
+    assert cluster.weights() == {V1: 75, V2: 25}
+    assert cluster.desired[candidate] == 3
+    cluster.available[candidate] = 2
+    cluster.reconcile()
+    assert cluster.weights() == {V1: 75, V2: 25}
+    cluster.available[candidate] = 3
+    cluster.reconcile()
+
+    assert cluster.weights() == {V1: 25, V2: 75}
+
+
+def test_promotion_waits_for_the_pods_that_stable_has_now() -> None:
+    cluster = serving(scaling={"minReplicas": 1, "maxReplicas": 8}, rollout=canary(10))
+    cluster.desired[cluster.revision(V1)] = 5
+    cluster.ready()
+    cluster.model(V2)
+    cluster.settle()
+
+    cluster.percent(100)
+    cluster.reconcile()
+
+    assert cluster.weights() == {V1: 90, V2: 10}
+    assert cluster.desired[cluster.revision(V2)] == 5
+
+
+def test_stable_does_not_shrink_while_a_candidate_runs() -> None:
+    cluster = serving(rollout=canary(50))
+    cluster.model(V2)
+    cluster.settle()
+
+    scaler = cluster.children["HorizontalPodAutoscaler", cluster.revision(V1)]
+
+    assert scaler["spec"]["behavior"] == {"scaleDown": {"selectPolicy": "Disabled"}}
+
+
+def test_a_registry_that_does_not_answer_leaves_the_canary_alone() -> None:
+    cluster = serving(rollout=canary(50))
+    cluster.model(V2)
+    cluster.settle()
+
+    cluster.unresolved = Unresolved(Reason.REGISTRY_UNAVAILABLE, "no answer")
+    cluster.settle()
+
+    assert cluster.weights() == {V1: 50, V2: 50}
+    assert cluster.condition("ModelResolved") == ("Unknown", "RegistryUnavailable")
+    assert cluster.condition("Ready") == ("False", "RegistryUnavailable")
+
+
+def test_without_istio_a_canary_stays_dark_and_says_so() -> None:
+    cluster = Cluster(mesh=False)
+    cluster.patch(rollout=canary(10))
+    cluster.settle()
+
+    cluster.model(V2)
+    cluster.settle()
+
+    assert cluster.status.phase is Phase.DARK
+    assert cluster.condition("Routed") == ("False", "IstioMissing")
+    cluster.percent(100)
+    cluster.settle()
+    assert cluster.stable == V2
+    assert cluster.observed().front == cluster.revision(V2)
+
+
+def test_a_wiped_status_is_rebuilt_without_moving_traffic() -> None:
+    cluster = serving(rollout=canary(50))
+    cluster.model(V2)
+    cluster.settle()
+    children = dict(cluster.children)
+
+    cluster.status = type(cluster.status)()
+    cluster.settle()
+
+    assert cluster.weights() == {V1: 50, V2: 50}
+    assert cluster.stable == V1
+    assert cluster.children == children
+
+
+def test_scaling_and_routing_make_no_new_revision() -> None:
+    cluster = serving()
+    before = cluster.revision(V1)
+
+    cluster.patch(scaling={"minReplicas": 3}, routing={"hosts": ["a.example.com"], "gateways": ["istio-system/ingress"]})
+    cluster.settle()
+
+    assert cluster.revision(V1) == before
+    assert cluster.desired[before] == 3
+
+
+def test_a_server_setting_makes_a_new_revision() -> None:
+    cluster = serving()
+    before = cluster.revision(V1)
+
+    cluster.patch(server={"warmup": {"requests": 7}})
+    cluster.settle()
+
+    assert cluster.revision(V1) != before
+    assert cluster.status.phase is Phase.STABLE
+
+
+def test_gpus_bring_their_image_and_their_toleration() -> None:
+    cluster = Cluster()
+    cluster.patch(server={"resources": {"limits": {"nvidia.com/gpu": 1}}})
+    cluster.settle()
+
+    pod = cluster.children["Deployment", cluster.revision(V1)]["spec"]["template"]["spec"]
+
+    assert pod["containers"][0]["image"] == "server:1-gpu"
+    assert pod["containers"][0]["resources"]["limits"] == {"nvidia.com/gpu": "1"}
+    assert pod["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
