@@ -7,6 +7,7 @@ so that an order of writes that would lose a request fails the test that produce
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -25,7 +26,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 SETTINGS = Settings(server_image="server:1", server_gpu_image="server:1-gpu", drain_seconds=10)
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """The operator died between two writes."""
 
 
@@ -90,12 +91,12 @@ class Cluster:
 
     def backend(self, revision: str) -> Backend:
         deployment = self.children.get(("Deployment", revision))
-        obstacle = Obstacle(Reason.LOAD_FAILED, "it does not load") if self.model_of(revision) in self.broken else None
+        broken = self.model_of(revision) in self.broken
+        obstacle = Obstacle(Reason.LOAD_FAILED, "it does not load") if broken else None
         record = None
         if deployment is not None:
-            record = Revision.model_validate_json(
-                deployment["metadata"]["annotations"][names.ANNOTATION_RECORD][:-1] + f', "since": "{START.isoformat()}"}}'
-            )
+            annotation = json.loads(deployment["metadata"]["annotations"][names.ANNOTATION_RECORD])
+            record = Revision.model_validate({**annotation, "since": START})
         return Backend(
             revision=revision,
             desired=self.desired.get(revision, 0),
@@ -158,7 +159,7 @@ class Cluster:
 
     def _write(self, left: Iterator[int] | None) -> None:
         if left is not None and next(left, None) is None:
-            raise Killed
+            raise KilledError
         self.writes += 1
 
     @staticmethod

@@ -7,14 +7,15 @@ journey ends, quietly, where a run without trouble ends.
 
 from __future__ import annotations
 
+import contextlib
 import os
 
-from ferryman.api.status import Phase
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from pure.simulation import Cluster, KilledError
 
-from pure.simulation import Cluster, Killed
+from ferryman.api.status import Phase
 
 MODELS = ["s3://models/v1", "s3://models/v2", "s3://models/v3"]
 EXAMPLES = int(os.environ.get("FERRYMAN_EXAMPLES", "300"))
@@ -77,10 +78,8 @@ class Rollouts(RuleBasedStateMachine):
 
     @rule(writes=st.integers(0, 8))
     def die_between_two_writes(self, writes: int) -> None:
-        try:
+        with contextlib.suppress(KilledError):
             self.cluster.reconcile(die_after=writes)
-        except Killed:
-            pass
 
     @rule()
     def lose_the_status(self) -> None:

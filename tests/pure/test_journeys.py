@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pure.simulation import Cluster, serving
+
 from ferryman.api.conditions import Reason
 from ferryman.api.status import Phase
 from ferryman.outcome import Unresolved
-from pure.simulation import Cluster, serving
 
 V1, V2, V3 = "s3://models/v1", "s3://models/v2", "s3://models/v3"
 
@@ -333,11 +334,24 @@ def test_a_wiped_status_is_rebuilt_without_moving_traffic() -> None:
     assert cluster.children == children
 
 
+def test_an_address_that_was_deleted_by_hand_is_back_before_the_route_names_it() -> None:
+    cluster = serving()
+    cluster.delete_by_hand("VirtualService", "fraud")
+    cluster.delete_by_hand("Service", cluster.revision(V1))
+
+    kinds = [body["kind"] for body in cluster.plan().objects]
+    cluster.settle()
+
+    assert kinds.index("Service") < kinds.index("VirtualService")
+    assert cluster.weights() == {V1: 100}
+
+
 def test_scaling_and_routing_make_no_new_revision() -> None:
     cluster = serving()
     before = cluster.revision(V1)
 
-    cluster.patch(scaling={"minReplicas": 3}, routing={"hosts": ["a.example.com"], "gateways": ["istio-system/ingress"]})
+    routing = {"hosts": ["a.example.com"], "gateways": ["istio-system/ingress"]}
+    cluster.patch(scaling={"minReplicas": 3}, routing=routing)
     cluster.settle()
 
     assert cluster.revision(V1) == before

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-
 SCHEMES = ("models:/", "s3://", "https://", "pvc://")
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9 _.-]*"
