@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from localcluster import pki
+from localcluster import pki, templates
 
 
 def write_kubeconfig(
@@ -28,10 +28,7 @@ def write_kubeconfig(
         "contexts": [{"name": "ferryman", "context": {"cluster": "ferryman", "user": user}}],
         "current-context": "ferryman",
     }
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.touch(mode=0o600)
-    file.write_text(yaml.safe_dump(config, sort_keys=False))
-    return file
+    return templates.write(file, yaml.safe_dump(config, sort_keys=False), mode=0o600)
 
 
 class Client:

@@ -1,0 +1,123 @@
+"""What one asks of the cluster's containerd: which images it has, bring this one, let all containers go."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import time
+
+from localcluster import node, paths, pause, process, shell, tools, waiting
+
+CGROUPS = pathlib.Path("/sys/fs/cgroup")
+SHIM_SOCKETS = pathlib.Path("/run/containerd/s")
+
+
+def ctr(*arguments: str, seconds: float = 300) -> str:
+    """Ask containerd, in the namespace that the kubelet uses."""
+    return shell.run("ctr", f"--address={node.SOCKET}", "--namespace=k8s.io", *arguments, seconds=seconds)
+
+
+def has_image(reference: str) -> bool:
+    """Whether pods can use the image."""
+    return reference in ctr("images", "list", "--quiet", f"name=={reference}").split()
+
+
+def import_image(archive: pathlib.Path, base_name: str = "") -> None:
+    """Bring an image archive in and unpack it."""
+    named = (f"--base-name={base_name}",) if base_name else ()
+    ctr("images", "import", *named, str(archive))
+
+
+def ensure_pause() -> None:
+    """Every pod needs it before its first container."""
+    if not has_image(node.PAUSE):
+        import_image(pause.write(node.PAUSE, paths.state() / "pause.tar"))
+
+
+def end_pods() -> None:
+    """Kill every pod's processes at once, and let containerd forget the containers but keep the images."""
+    kill_pod_processes()
+    if not node.SOCKET.exists():
+        return
+    address = (str(tools.find("ctr")), f"--address={node.SOCKET}", "--namespace=k8s.io")
+    containers = shell.attempt(*address, "containers", "list", "--quiet").stdout.split()
+    for verbs in (("tasks", "delete", "--force"), ("containers", "delete")):
+        jobs = [
+            subprocess.Popen(
+                [*address, *verbs, one], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            for one in containers
+        ]
+        for job in jobs:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                job.wait(timeout=20)
+
+
+def pod_cgroups() -> list[pathlib.Path]:
+    """The kubelet's cgroups, deepest first: under each controller (version 1) or under the one root (version 2)."""
+    roots = [CGROUPS / "kubepods", *CGROUPS.glob("*/kubepods")]
+    found = [pathlib.Path(where) for root in roots if root.is_dir() for where, _, _ in os.walk(root)]
+    return sorted(found, key=lambda folder: len(folder.parts), reverse=True)
+
+
+def kill_pod_processes() -> None:
+    """End the processes in all pods."""
+
+    def pids() -> set[int]:
+        found: set[int] = set()
+        for folder in pod_cgroups():
+            with contextlib.suppress(OSError):
+                found.update(int(line) for line in (folder / "cgroup.procs").read_text().split())
+        return found
+
+    def gone() -> bool:
+        left = pids()
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return not left
+
+    waiting.until(gone, seconds=10)
+
+
+def clear() -> None:
+    """Remove what containerd, the shims and the kubelet leave: mounts, sockets, cgroups, log links."""
+    addresses = [p.read_text().strip() for p in (paths.RUNTIME / "containerd").glob("*/*/*/address")]
+    process.end([r.pid for r in process.running(paths.state())], grace=1.0)  # shims whose containerd is gone
+    unmount_below(paths.RUNTIME, paths.state(), node.image_store())
+    for address in addresses:
+        pathlib.Path(address.removeprefix("unix://")).unlink(missing_ok=True)
+    for folder in pod_cgroups():
+        _remove_cgroup(folder)
+    shutil.rmtree(paths.RUNTIME, ignore_errors=True)
+    links = pathlib.Path("/var/log/containers")
+    for link in links.glob("*.log"):
+        if link.is_symlink() and str(link.readlink()).startswith(str(paths.state())):
+            link.unlink()
+    for cached in pathlib.Path("/var/lib/cni/results").glob("ferryman-*"):
+        cached.unlink()
+    for folder in (links, SHIM_SOCKETS, pathlib.Path("/var/lib/cni/results"), pathlib.Path("/var/lib/cni")):
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # only where it is empty
+
+
+def unmount_below(*folders: pathlib.Path) -> None:
+    """Unmount everything under the folders, the innermost first."""
+    for _ in range(3):
+        points = [line.split()[4] for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()]
+        ours = [p for p in points if any(p.startswith(f"{folder}/") for folder in folders)]
+        if not ours:
+            return
+        for point in sorted(ours, key=len, reverse=True):
+            shell.attempt("umount", "--lazy", point.encode().decode("unicode_escape"))
+
+
+def _remove_cgroup(folder: pathlib.Path) -> None:
+    deadline = time.monotonic() + 2
+    while folder.exists() and time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+            return
+        time.sleep(0.02)  # the kernel lets go of ended processes a moment later
