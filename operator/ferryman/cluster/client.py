@@ -1,0 +1,185 @@
+"""JSON in and out of the apiserver: the one door through which every read and write goes.
+
+Reads carry no resourceVersion, so each is answered from the store and not from a cache that may lag. Writes go to one
+object in one namespace. What goes wrong is translated here, once, into `errors`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+from kubernetes.aio import client as kubernetes
+from kubernetes.aio import config as kubeconfig
+
+from ferryman.cluster import errors
+from ferryman.cluster.kinds import Kind
+from ferryman.render import names
+
+TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
+
+Body = dict[str, Any]
+
+_ERRORS: dict[int, type[errors.ClusterError]] = {
+    HTTPStatus.FORBIDDEN: errors.Forbidden,
+    HTTPStatus.NOT_FOUND: errors.NotFound,
+    HTTPStatus.CONFLICT: errors.Conflict,
+    HTTPStatus.GONE: errors.Gone,
+    HTTPStatus.UNPROCESSABLE_ENTITY: errors.Invalid,
+    HTTPStatus.BAD_REQUEST: errors.Invalid,
+}
+
+
+def _ignore(_verb: str, _kind: str) -> None:
+    """Count nothing."""
+
+
+class Client:
+    """A connection to the apiserver."""
+
+    def __init__(self, api: kubernetes.ApiClient, wrote: Callable[[str, str], None] = _ignore) -> None:
+        self._api = api
+        self._wrote = wrote
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Body:
+        """Read one object."""
+        return await self._request("get", kind, "GET", namespace, name)
+
+    async def list(self, kind: Kind, namespace: str | None, selector: str = "") -> list[Body]:
+        """Read every object that the label selector picks, each with the kind that lists leave out."""
+        query = {"labelSelector": selector} if selector else {}
+        answer = await self._request("list", kind, "GET", namespace, query=query)
+        return [{**item, "apiVersion": kind.api_version, "kind": kind.name} for item in answer.get("items", [])]
+
+    async def apply(self, kind: Kind, body: Body) -> Body:
+        """Make an object as the body says, with our claim to each field in it, by server-side apply."""
+        return await self._write(
+            "apply",
+            kind,
+            "PATCH",
+            body["metadata"]["namespace"],
+            body["metadata"]["name"],
+            body=body,
+            query={"fieldManager": names.FIELD_MANAGER, "force": "true"},
+            content_type="application/apply-patch+yaml",
+        )
+
+    async def replace_status(self, kind: Kind, body: Body) -> Body:
+        """Write the whole status of an object that is still as its resourceVersion says."""
+        return await self._write(
+            "status",
+            kind,
+            "PUT",
+            body["metadata"]["namespace"],
+            body["metadata"]["name"],
+            subresource="status",
+            body=body,
+            query={"fieldManager": names.STATUS_MANAGER},
+        )
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        """Delete exactly the object that was seen, and let what it owns follow."""
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": uid},
+            "propagationPolicy": "Background",
+        }
+        await self._write("delete", kind, "DELETE", namespace, name, body=options)
+
+    async def create(self, kind: Kind, body: Body) -> Body:
+        """Create an object that did not exist before."""
+        query = {"fieldManager": names.FIELD_MANAGER}
+        return await self._write("create", kind, "POST", body["metadata"]["namespace"], body=body, query=query)
+
+    async def plurals(self, group: str, version: str) -> frozenset[str]:
+        """Return the plurals that the apiserver serves of a group's version; none if it serves none."""
+        kind = Kind("APIResourceList", group, version, "")
+        try:
+            answer = await self._exchange("discover", kind, "GET", f"/apis/{group}/{version}", "", "")
+        except errors.NotFound:
+            return frozenset()
+        return frozenset(str(resource["name"]) for resource in answer.get("resources", []))
+
+    async def _write(
+        self, verb: str, kind: Kind, method: str, namespace: str, name: str | None = None, **parts: Any
+    ) -> Body:
+        """Send every write, so that each can be counted and none leaves its object's namespace."""
+        answer = await self._request(verb, kind, method, namespace, name, **parts)
+        self._wrote(verb, kind.name)
+        return answer
+
+    async def _request(
+        self,
+        verb: str,
+        kind: Kind,
+        method: str,
+        namespace: str | None,
+        name: str | None = None,
+        *,
+        subresource: str | None = None,
+        **parts: Any,
+    ) -> Body:
+        path = kind.path(namespace, name, subresource)
+        return await self._exchange(verb, kind, method, path, namespace or "", name or "", **parts)
+
+    async def _exchange(
+        self,
+        verb: str,
+        kind: Kind,
+        method: str,
+        path: str,
+        namespace: str,
+        name: str,
+        *,
+        query: dict[str, str] | None = None,
+        body: Body | None = None,
+        content_type: str = "application/json",
+    ) -> Body:
+        try:
+            request = await self._api.param_serialize(
+                method,
+                path,
+                query_params=list((query or {}).items()),
+                header_params={"Accept": "application/json", "Content-Type": content_type},
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            response = await self._api.call_api(*request, _request_timeout=TIMEOUT)
+            text = await response.read()
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            detail = str(error) or "no answer in time"
+            raise errors.Unavailable(verb, kind.name, namespace, name, detail) from error
+        if response.status >= HTTPStatus.BAD_REQUEST:
+            raise _ERRORS.get(response.status, errors.Unavailable)(
+                verb, kind.name, namespace, name, _said(response.status, text)
+            )
+        answer: Body = json.loads(text)
+        return answer
+
+
+def _said(status: int, text: bytes) -> str:
+    """Return the apiserver's own sentence; the code alone if it said nothing."""
+    try:
+        return str(json.loads(text)["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP {status}"
+
+
+@asynccontextmanager
+async def connect(wrote: Callable[[str, str], None] = _ignore) -> AsyncIterator[Client]:
+    """Connect as the pod's ServiceAccount, or, outside a cluster, as KUBECONFIG says."""
+    configuration = kubernetes.Configuration()
+    try:
+        kubeconfig.load_incluster_config(configuration)
+    except kubeconfig.ConfigException:
+        await kubeconfig.load_kube_config(client_configuration=configuration)
+    # A proxy of the environment is for the world outside the cluster.
+    configuration.client_session_kwargs = {"trust_env": False}
+    async with kubernetes.ApiClient(configuration) as api:
+        api.user_agent = "ferryman"
+        yield Client(api, wrote)

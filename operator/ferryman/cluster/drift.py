@@ -1,0 +1,65 @@
+"""Whether a live object still says what was rendered. Pure.
+
+The apiserver adds defaults, so what lives may say more than what was rendered, except where nothing is ever added:
+there, more is drift. Amounts are compared as amounts: 500m is 0.5.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from kubernetes.utils import quantity
+
+from ferryman.cluster import kinds
+from ferryman.render import names
+
+_EXACT = frozenset({"selector", "matchLabels"})
+"""Keys under which nothing is defaulted: a label more selects other pods."""
+
+_AMOUNTS = frozenset({"requests", "limits"})
+"""Keys under which values are Kubernetes quantities."""
+
+_UNDEFAULTED = frozenset(kind.name for kind in kinds.MESH_CHILDREN)
+"""Kinds whose spec stands as it was written: a field more is someone else's."""
+
+
+def digest(rendered: dict[str, Any]) -> str:
+    """Return the digest of what was rendered, to be carried by the object itself."""
+    text = json.dumps(rendered, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def stands(rendered: dict[str, Any], live: dict[str, Any]) -> bool:
+    """Tell whether the live object is the one that was applied from this very text, and nobody changed it since."""
+    annotations = live["metadata"].get("annotations") or {}
+    if annotations.get(names.ANNOTATION_APPLIED) != digest(rendered):
+        return False
+    if rendered["kind"] in _UNDEFAULTED and rendered["spec"] != live.get("spec"):
+        return False
+    return _says(rendered, live, "")
+
+
+def _says(wanted: Any, live: Any, key: str) -> bool:
+    if isinstance(wanted, dict):
+        if not isinstance(live, dict) or (key in _EXACT and set(wanted) != set(live)):
+            return False
+        inside = key if key in _AMOUNTS else ""
+        return all(name in live and _says(value, live[name], inside or name) for name, value in wanted.items())
+    if isinstance(wanted, list):
+        return (
+            isinstance(live, list)
+            and len(wanted) == len(live)
+            and all(_says(value, live[index], key) for index, value in enumerate(wanted))
+        )
+    if key in _AMOUNTS:
+        return bool(_amount(wanted) == _amount(live))
+    return bool(wanted == live)
+
+
+def _amount(value: Any) -> Any:
+    try:
+        return quantity.parse_quantity(value)
+    except ValueError:
+        return value

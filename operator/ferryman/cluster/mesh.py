@@ -1,0 +1,33 @@
+"""Whether the cluster serves Istio: asked of the apiserver, remembered for a short while."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ferryman.cluster import kinds
+from ferryman.cluster.client import Client
+
+REMEMBER_SECONDS = 30.0
+
+
+class Mesh:
+    """A cluster's answer to whether routes can be written, as new as half a minute."""
+
+    def __init__(self, client: Client, clock: Callable[[], float]) -> None:
+        self._client = client
+        self._clock = clock
+        self._answer = False
+        self._until: float | None = None
+
+    async def served(self) -> bool:
+        """Tell whether the kinds that a route is made of are served."""
+        if self._until is None or self._clock() >= self._until:
+            wanted = kinds.VIRTUAL_SERVICE
+            plurals = await self._client.plurals(wanted.group, wanted.version)
+            self._answer = all(kind.plural in plurals for kind in kinds.MESH_CHILDREN)
+            self._until = self._clock() + REMEMBER_SECONDS
+        return self._answer
+
+    def forget(self) -> None:
+        """Ask again at the next look: something else showed that the answer is old."""
+        self._until = None

@@ -1,0 +1,147 @@
+"""The story of one look at a ModelDeployment: read, resolve, observe, plan, record, apply, report.
+
+Everything that is decided is decided in `plan`; everything that is remembered is in the object's status, written
+before its first effect. A look that fails anywhere is simply repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pydantic
+
+from ferryman import metrics, plan
+from ferryman.api import conditions, reference
+from ferryman.api.conditions import ConditionType, Reason, Verdict
+from ferryman.api.modeldeployment import ModelDeploymentSpec, ObjectMeta
+from ferryman.api.status import ModelDeploymentStatus
+from ferryman.cluster import apply, errors, kinds, observe, status
+from ferryman.cluster.client import Client
+from ferryman.cluster.mesh import Mesh
+from ferryman.cluster.queue import Key
+from ferryman.events import Recorder
+from ferryman.outcome import Notice, Resource, Unresolved
+from ferryman.registry import Registry
+from ferryman.settings import Settings
+
+LOOK_SECONDS = 60.0
+"""No look may take longer; whatever holds one up is cut off, and the look repeated."""
+
+AFTER_WRITE_SECONDS = 2.0
+"""When to look at what was written even if the watch does not tell of it."""
+
+UNRESOLVED_SECONDS = 10.0
+"""When to ask again for a model that nobody could name."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciler:
+    """Everything of the outside world that a look needs."""
+
+    client: Client
+    mesh: Mesh
+    registry: Registry
+    recorder: Recorder
+    settings: Settings
+    now: Callable[[], datetime]
+
+    async def __call__(self, key: Key) -> float | None:
+        """Look at one ModelDeployment; return in how many seconds to look again if nothing happens."""
+        with metrics.RECONCILE_SECONDS.time():
+            async with asyncio.timeout(LOOK_SECONDS):
+                return await self._look(key)
+
+    async def _look(self, key: Key) -> float | None:
+        try:
+            body = await self.client.get(kinds.MODEL_DEPLOYMENT, key.namespace, key.name)
+        except errors.NotFound:
+            metrics.forget(key.namespace, key.name)
+            return None
+        meta = ObjectMeta.model_validate(body["metadata"])
+        if meta.deletion_timestamp is not None:
+            return None
+        standing = _standing(body)
+        try:
+            spec = ModelDeploymentSpec.model_validate(body.get("spec") or {})
+        except pydantic.ValidationError as error:
+            await self._refuse(meta, standing, _first(error))
+            return None
+
+        resolved = await self.registry.resolve(spec.model.uri)
+        observed = await observe.observe(self.client, self.mesh, meta)
+        decided = plan.plan(Resource(meta, spec, standing), observed, resolved, self.settings, self.now())
+
+        recorded = await status.write(self.client, meta, standing, decided.status)
+        try:
+            writes = await apply.apply(self.client, meta, observed, decided.objects, decided.removals)
+        except (errors.NameConflict, errors.Invalid, errors.Forbidden) as error:
+            self._tell(meta, Notice("Warning", type(error).__name__, str(error)))
+            raise
+        finally:
+            # What was recorded has happened, even if its effects need another look.
+            metrics.tell(meta.namespace, meta.name, decided.status)
+            for notice in decided.notices:
+                self._tell(meta, notice)
+
+        waits = [decided.wake_after] if decided.wake_after is not None else []
+        if recorded or writes:
+            waits.append(AFTER_WRITE_SECONDS)
+        if isinstance(resolved, Unresolved):
+            waits.append(UNRESOLVED_SECONDS)
+        if _may_move(spec.model.uri):
+            waits.append(self.settings.registry_poll_seconds)
+        return min(waits, default=None)
+
+    async def _refuse(self, meta: ObjectMeta, standing: ModelDeploymentStatus, message: str) -> None:
+        """Say that the spec cannot be honoured; everything that serves is left as it is."""
+        claims = [
+            Verdict(type=kind, status="False", reason=Reason.INVALID_SPEC, message=message)
+            for kind in (ConditionType.ACCEPTED, ConditionType.READY)
+        ]
+        fresh = conditions.stamped(claims, standing.conditions, meta.generation, self.now())
+        others = [claim for claim in standing.conditions if claim.type not in {claim.type for claim in claims}]
+        refused = standing.model_copy(
+            update={
+                "observed_generation": meta.generation,
+                "reason": Reason.INVALID_SPEC.value,
+                "conditions": [fresh[0], *others, fresh[1]],
+            }
+        )
+        if await status.write(self.client, meta, standing, refused):
+            self._tell(meta, Notice("Warning", Reason.INVALID_SPEC.value, message))
+
+    def _tell(self, meta: ObjectMeta, notice: Notice) -> None:
+        level = logging.INFO if notice.type == "Normal" else logging.WARNING
+        log.log(level, "%s/%s: %s: %s", meta.namespace, meta.name, notice.reason, notice.message)
+        self.recorder.publish(meta, notice)
+
+
+def _standing(body: dict[str, Any]) -> ModelDeploymentStatus:
+    """Read the status; one that nobody can read is as good as none, and is rebuilt from the children."""
+    try:
+        return ModelDeploymentStatus.model_validate(body.get("status") or {})
+    except pydantic.ValidationError as error:
+        metadata = body["metadata"]
+        log.warning("%s/%s: unreadable status: %s", metadata["namespace"], metadata["name"], _first(error))
+        return ModelDeploymentStatus()
+
+
+def _first(error: pydantic.ValidationError) -> str:
+    """Return the first fault, with its field, in a sentence."""
+    fault = error.errors(include_url=False)[0]
+    said = fault["msg"].removeprefix("Value error, ")
+    field = ".".join(str(part) for part in ("spec", *fault["loc"]))
+    return said if said.startswith("spec.") else f"{field}: {said}"
+
+
+def _may_move(uri: str) -> bool:
+    """The URI is an alias, which may name another version tomorrow."""
+    name = reference.registry_reference(uri)
+    return name is not None and name.alias is not None

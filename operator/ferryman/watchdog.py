@@ -1,0 +1,53 @@
+"""What kopf does not notice by itself: that one of its watches has ended, or that the cluster's kinds have changed.
+
+kopf goes on without a watch that ended, healthy and deaf. It also never looks again for kinds that were absent at the
+start. In both cases the process is to begin anew; these two tasks end when that is so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from ferryman.cluster import errors, kinds
+from ferryman.cluster.client import Client
+
+LOOK_SECONDS = 1.0
+KINDS_SECONDS = 15.0
+
+log = logging.getLogger(__name__)
+
+
+async def watch_ends() -> str:
+    """Wait until one of kopf's watches has ended; return which."""
+    seen: set[str] = set()
+    while True:
+        alive = {task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("watcher for ")}
+        missing = seen - alive
+        if missing:
+            return min(missing)
+        seen |= alive
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def served(client: Client) -> frozenset[str]:
+    """Return which of the kinds that may be absent are served; wait for an apiserver that does not answer."""
+    wait = 0.5
+    while True:
+        try:
+            own, mesh = kinds.MODEL_DEPLOYMENT, kinds.VIRTUAL_SERVICE
+            found = await client.plurals(own.group, own.version) | await client.plurals(mesh.group, mesh.version)
+        except errors.ClusterError as error:
+            log.warning("cannot ask which kinds are served: %s", error)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, 10.0)
+        else:
+            return found & {kind.plural for kind in (own, *kinds.MESH_CHILDREN)}
+
+
+async def kinds_change(client: Client, before: frozenset[str]) -> None:
+    """Wait until other kinds are served than before."""
+    while True:
+        await asyncio.sleep(KINDS_SECONDS)
+        if await served(client) != before:
+            return
