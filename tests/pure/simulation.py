@@ -186,7 +186,8 @@ class Cluster:
         for revision, weight in route.weights.items():
             assert weight > 0
             assert ("Service", revision) in self.children, f"{revision} is routed and has no Service"
-            assert ("Deployment", revision) in self.children, f"{revision} is routed and has no Deployment"
+            deployed = ("Deployment", revision) in self.children or revision in self.deleted_by_hand
+            assert deployed, f"{revision} is routed and has no Deployment"
             if revision != stable.revision:
                 assert self.available.get(revision, 0) > 0, f"{revision} is routed and has no pod"
         if route.mirror is not None:

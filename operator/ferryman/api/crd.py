@@ -65,16 +65,37 @@ def _node(node: Schema, definitions: dict[str, Schema]) -> Schema:
     if "items" in node:
         cleaned["items"] = _node(node["items"], definitions)
     if isinstance(node.get("default"), dict):
-        cleaned["default"] = {}  # nested defaults fill it in
+        cleaned["default"] = _present(node["default"])
     if cleaned.get("type") == "integer":
         cleaned["format"] = "int64"
     return cleaned
 
 
+def _told(node: Schema) -> Schema:
+    """Take the rules and defaults of wishes out of a schema of facts: what was seen must never be refused."""
+    wishes = ("default", "x-kubernetes-validations", "pattern", "maxLength", "minLength", "maximum", "minimum")
+    kept = {key: value for key, value in node.items() if key not in (*wishes, "maxProperties", "required")}
+    if "properties" in kept:
+        kept["properties"] = {name: _told(child) for name, child in kept["properties"].items()}
+    for key in ("items", "additionalProperties"):
+        if key in kept:
+            kept[key] = _told(kept[key])
+    if "x-kubernetes-list-map-keys" in kept:
+        kept["items"]["required"] = kept["x-kubernetes-list-map-keys"]
+    return kept
+
+
+def _present(default: Any) -> Any:
+    """Return a default without its nulls: what is absent in Kubernetes is left out."""
+    if isinstance(default, dict):
+        return {key: _present(value) for key, value in default.items() if value is not None}
+    return default
+
+
 def definition() -> Schema:
     """Return the whole CustomResourceDefinition."""
     spec = structural(ModelDeploymentSpec.model_json_schema(by_alias=True))
-    status = structural(ModelDeploymentStatus.model_json_schema(by_alias=True, mode="serialization"))
+    status = _told(structural(ModelDeploymentStatus.model_json_schema(by_alias=True, mode="serialization")))
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
