@@ -51,3 +51,36 @@ demo: .venv/.stamp ## the whole day of a user on a real cluster: serve, canary, 
 test-cluster: .venv/.stamp ## the cluster tier: a real node, Istio and Envoy, images and chart, 50 requests a second
 	@PYTHONPATH=demo:local-cluster $(PY) -m ferrydemo.stage
 	@PYTHONPATH=demo:local-cluster $(PY) -m pytest tests/cluster -q $(PYTEST_ARGS)
+
+.PHONY: docs
+docs: .venv/.stamp ## the generated tables and the diagram of docs/status.md
+	@PYTHONPATH=operator $(PY) docs/generate.py
+
+# --- checks ------------------------------------------------------------------------------------
+.PHONY: fmt
+fmt: .venv/.stamp ## format the code
+	@.venv/bin/ruff check --quiet --fix . || true
+	@.venv/bin/ruff format --quiet .
+
+.PHONY: verify
+verify: .venv/.stamp ## lint, types, import directions, and that generated files are fresh
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/ruff format --quiet --check . || { echo "not formatted: run make fmt"; exit 1; }
+	@.venv/bin/mypy
+	@PYTHONPATH=operator:runtime-image .venv/bin/lint-imports --no-cache
+	@PYTHONPATH=operator $(PY) -m ferryman.api.crd | diff -u crds/modeldeployments.yaml - || { echo "stale: run make crds"; exit 1; }
+	@diff -u crds/modeldeployments.yaml charts/ferryman/files/crds/modeldeployments.yaml || { echo "stale: run make crds"; exit 1; }
+	@PYTHONPATH=operator:docs $(PY) -c 'import generate; print(generate.filled(generate.PAGE.read_text()), end="")' | diff -u docs/status.md - || { echo "stale: run make docs"; exit 1; }
+
+# --- tests -------------------------------------------------------------------------------------
+.PHONY: test
+test: verify test-pure test-api test-cluster ## everything: verify, and the pure, api and cluster tiers
+
+.PHONY: test-pure
+test-pure: venv ## the pure tier: planner, renderers, server; no cluster (under a minute)
+	@$(PY) -m pytest -q tests/pure tests/cluster_io tests/local_cluster tests/contract
+	@.venv-server/bin/python -m pytest -q tests/server
+
+.PHONY: test-api
+test-api: .venv/.stamp ## the api tier: a real etcd, kube-apiserver and kube-controller-manager
+	@$(PY) -m pytest -q tests/api_tier
