@@ -18,7 +18,9 @@ def sentences(enum: type[StrEnum]) -> list[tuple[str, str]]:
     """Return each member's value with the docstring below it, in the order of the source."""
     source = Path(str(sys.modules[enum.__module__].__file__)).read_text(encoding="utf-8")
     body = next(
-        node.body for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ClassDef) and node.name == enum.__name__
+        node.body
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ClassDef) and node.name == enum.__name__
     )
     pairs = []
     for assignment, docstring in zip(body, body[1:], strict=False):

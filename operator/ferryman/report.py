@@ -83,8 +83,10 @@ def matches(observed: Observed, split: Split) -> bool:
         wanted[split.candidate] = split.candidate_weight
     wanted = {revision: weight for revision, weight in wanted.items() if weight > 0}
     mirror = split.candidate if split.mirror_percent > 0 else None
-    return dict(route.weights) == wanted and route.mirror == mirror and (
-        mirror is None or route.mirror_percent == split.mirror_percent
+    return (
+        dict(route.weights) == wanted
+        and route.mirror == mirror
+        and (mirror is None or route.mirror_percent == split.mirror_percent)
     )
 
 

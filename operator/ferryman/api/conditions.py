@@ -154,7 +154,8 @@ def stamped(
 
     def since(verdict: Verdict) -> datetime:
         old = before.get(verdict.type)
-        return old.last_transition_time if old is not None and old.status == verdict.status else now
+        unchanged = old is not None and old.status == verdict.status
+        return old.last_transition_time if old is not None and unchanged else now.replace(microsecond=0)
 
     return [
         Condition(

@@ -73,9 +73,7 @@ class ModelSource(Model):
     digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
     """The artefact's expected digest. A candidate whose bytes differ never becomes ready."""
 
-    secret_name: Annotated[
-        str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)
-    ] | None = None
+    secret_name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)] | None = None
     """A Secret in the same namespace whose keys become environment variables of the step that fetches the
     artefact (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL, MLFLOW_TRACKING_TOKEN, ...). The
     operator never reads it, and the serving container never sees it."""
@@ -165,9 +163,7 @@ class Scaling(Model):
     max_replicas: Annotated[int, Field(ge=1, le=1000)] = 10
     """Never more pods than this."""
 
-    target_cpu_utilization: Annotated[
-        int, Field(ge=1, le=100, alias="targetCPUUtilization")
-    ] = 70
+    target_cpu_utilization: Annotated[int, Field(ge=1, le=100, alias="targetCPUUtilization")] = 70
     """The average CPU use, in percent of the request, that the autoscaler aims at."""
 
 
@@ -177,25 +173,20 @@ class Routing(Model):
     model_config = ConfigDict(
         json_schema_extra=ruled(
             rule(
-                "!has(self.hosts) || self.hosts.size() == 0 || "
-                "(has(self.gateways) && self.gateways.size() > 0)",
+                "!has(self.hosts) || self.hosts.size() == 0 || (has(self.gateways) && self.gateways.size() > 0)",
                 "spec.routing.gateways must name a gateway when spec.routing.hosts is set: "
                 "a host is reached through a gateway",
                 ".gateways",
             ),
             rule(
-                "!has(self.gateways) || self.gateways.size() == 0 || "
-                "(has(self.hosts) && self.hosts.size() > 0)",
-                "spec.routing.hosts must name a host when spec.routing.gateways is set: "
-                "a gateway routes by host",
+                "!has(self.gateways) || self.gateways.size() == 0 || (has(self.hosts) && self.hosts.size() > 0)",
+                "spec.routing.hosts must name a host when spec.routing.gateways is set: a gateway routes by host",
                 ".hosts",
             ),
         )
     )
 
-    hosts: Annotated[
-        list[Host], Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"})
-    ] = []
+    hosts: Annotated[list[Host], Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"})] = []
     """The host names that the gateways serve this model under."""
 
     gateways: Annotated[

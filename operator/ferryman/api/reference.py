@@ -63,8 +63,6 @@ def checked(uri: str) -> str:
     return uri
 
 
-
-
 @dataclass(frozen=True, slots=True)
 class RegistryReference:
     """A name in the model registry with a version, or an alias that stands for one."""

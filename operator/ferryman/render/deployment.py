@@ -61,7 +61,7 @@ def deployment(owner: ObjectMeta, revision: Revision, settings: Settings) -> dic
 
 def _pod(owner: ObjectMeta, revision: Revision, settings: Settings) -> dict[str, Any]:
     environment = _environment(owner, revision, settings)
-    resources = revision.pod.server.resources.to_api()
+    resources = {kind: amounts for kind, amounts in revision.pod.server.resources.to_api().items() if amounts}
     mounts: list[dict[str, Any]] = [{"name": "model", "mountPath": MODEL_DIR}, {"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108
     volumes: list[dict[str, Any]] = [{"name": "model", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}]
     fetch_mounts = list(mounts)
@@ -97,6 +97,8 @@ def _pod(owner: ObjectMeta, revision: Revision, settings: Settings) -> dict[str,
         "lifecycle": {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}}},
     }
     if resources:
+        # a namespace with a quota wants every container to say what it needs; the fetch needs no GPU
+        fetch["resources"] = {kind: _without_gpu(amounts) for kind, amounts in resources.items()}
         server["resources"] = resources
     pod: dict[str, Any] = {
         "automountServiceAccountToken": False,
@@ -145,6 +147,10 @@ def _environment(owner: ObjectMeta, revision: Revision, settings: Settings) -> l
 def trusted(uri: str, settings: Settings) -> bool:
     """Tell whether the installation lets pickled models from this URI be loaded."""
     return any(uri.startswith(prefix) for prefix in settings.trusted_sources)
+
+
+def _without_gpu(amounts: dict[str, str]) -> dict[str, str]:
+    return {name: amount for name, amount in amounts.items() if name != GPU}
 
 
 def _record(revision: Revision) -> str:

@@ -12,9 +12,7 @@ from ferryman.api.modeldeployment import ObjectMeta, Scaling
 from ferryman.render import meta
 
 
-def autoscaler(
-    owner: ObjectMeta, revision: str, scaling: Scaling, floor: int, may_shrink: bool
-) -> dict[str, Any]:
+def autoscaler(owner: ObjectMeta, revision: str, scaling: Scaling, floor: int, may_shrink: bool) -> dict[str, Any]:
     """Return the autoscaler of one revision, never below `floor` pods."""
     spec: dict[str, Any] = {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": revision},

@@ -17,9 +17,7 @@ from ferryman.render import names
 from ferryman.settings import Settings
 
 
-def wished(
-    name: str, spec: ModelDeploymentSpec, model: ResolvedModel, settings: Settings, now: datetime
-) -> Revision:
+def wished(name: str, spec: ModelDeploymentSpec, model: ResolvedModel, settings: Settings, now: datetime) -> Revision:
     """Return the revision that a resolved spec asks for."""
     pod = PodSettings(
         format=spec.model.format,

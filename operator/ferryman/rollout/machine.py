@@ -80,9 +80,7 @@ def _name_candidate(world: World) -> Record:
     if record.candidate is not None:
         record = record.retire(record.candidate)
     staying = tuple(leaving for leaving in record.retiring if leaving.revision.revision != wish.revision)
-    back = next(
-        (leaving.revision for leaving in record.retiring if leaving.revision.revision == wish.revision), wish
-    )
+    back = next((leaving.revision for leaving in record.retiring if leaving.revision.revision == wish.revision), wish)
     candidate = back.model_copy(update={"since": world.now, "served": False})
     return replace(record, candidate=candidate, retiring=staying, withdrawn=None)
 
@@ -197,5 +195,3 @@ def diagram() -> str:
             arrows.setdefault((phase, to), []).append(signal)
     lines = [f"    {a} --> {b}: {', '.join(causes)}" for (a, b), causes in arrows.items()]
     return "\n".join(["stateDiagram-v2", "    [*] --> Pending", *lines])
-
-

@@ -1,0 +1,70 @@
+"""What the operator renders into a pod is what the server reads there: the one seam between two locked environments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pure.simulation import Cluster
+
+from ferryman.api import conditions
+from ferryman.cluster import obstacle
+from ferryman.render import deployment as rendered
+from ferryman_server import reason
+from ferryman_server import settings as server_settings
+
+
+def pod(**spec: object) -> dict[str, object]:
+    cluster = Cluster()
+    cluster.patch(**spec)
+    cluster.settle()
+    return cluster.children["Deployment", cluster.revision(cluster.spec["model"]["uri"])]["spec"]["template"]["spec"]
+
+
+def environment(container: dict[str, object]) -> dict[str, str]:
+    return {entry["name"]: entry["value"] for entry in container["env"]}
+
+
+@pytest.mark.parametrize("containers", ["initContainers", "containers"])
+def test_the_server_understands_what_the_operator_tells_it(containers: str) -> None:
+    body = pod(
+        model={"uri": "pvc://weights/resnet", "format": "onnx", "digest": "sha256:" + "a" * 64},
+        server={"batching": {"maxBatchSize": 7}, "warmup": {"requests": 3}},
+    )
+
+    told = server_settings.from_environment(environment(body[containers][0]))
+
+    assert told.model_name == "fraud"
+    assert told.revision.startswith("fraud-")
+    assert told.model_uri == "pvc://weights/resnet"
+    assert told.model_format == "onnx"
+    assert told.model_digest == "sha256:" + "a" * 64
+    assert str(told.model_dir) == rendered.MODEL_DIR
+    assert str(told.pvc_mount) == rendered.PVC_MOUNT
+    assert told.allow_pickle is False
+    assert (told.port, told.warmup_requests, told.max_batch_size, told.drain_seconds) == (8080, 3, 7, 2)
+
+
+def test_a_registry_model_may_be_a_pickle_and_a_bucket_may_not() -> None:
+    registry = pod(model={"uri": "models:/fraud/1"})
+    bucket = pod(model={"uri": "s3://models/fraud"})
+
+    assert server_settings.from_environment(environment(registry["containers"][0])).allow_pickle is True
+    assert server_settings.from_environment(environment(bucket["containers"][0])).allow_pickle is False
+
+
+def test_every_cause_that_the_server_can_give_is_a_reason_that_status_can_tell() -> None:
+    assert {cause.value for cause in reason.Reason} <= {known.value for known in conditions.Reason}
+
+
+def test_the_cause_crosses_the_seam(tmp_path: Path) -> None:
+    log = tmp_path / "termination-log"
+
+    reason.publish(reason.FatalError(reason.Reason.LOAD_FAILED, "it does not load"), log)
+
+    status = {"name": "server", "state": {"terminated": {"exitCode": 1, "message": log.read_text(encoding="utf-8")}}}
+    pod = {"metadata": {"name": "fraud-1"}, "status": {"containerStatuses": [status]}}
+    found = obstacle.of({}, [pod])
+    assert found is not None
+    assert found.reason is conditions.Reason.LOAD_FAILED
+    assert "it does not load" in found.message

@@ -1,0 +1,70 @@
+"""What stands in the cluster, word for word, in the situations a reader asks about first.
+
+`pytest tests/pure --update-golden` rewrites the files; the difference is reviewed like code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pure.simulation import Cluster, serving
+
+GOLDEN = Path(__file__).parent / "golden"
+V2 = {"uri": "s3://models/v2"}
+
+
+class Plain(yaml.SafeDumper):
+    """Writes what a reader expects: every value where it stands, none by reference."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def canary_at_ten_percent() -> Cluster:
+    cluster = serving(
+        scaling={"minReplicas": 2, "maxReplicas": 6},
+        routing={"hosts": ["fraud.example.com"], "gateways": ["istio-system/ingress"]},
+        rollout={"canary": {"trafficPercent": 10}},
+    )
+    cluster.patch(model=V2)
+    return cluster.settle()
+
+
+def shadow_of_everything() -> Cluster:
+    cluster = serving(rollout={"shadow": {"percent": 100}})
+    cluster.patch(model=V2)
+    return cluster.settle()
+
+
+def one_gpu_from_a_claim() -> Cluster:
+    cluster = Cluster()
+    cluster.patch(
+        model={"uri": "pvc://weights/resnet", "format": "onnx"},
+        server={"resources": {"limits": {"nvidia.com/gpu": 1}}},
+    )
+    return cluster.settle()
+
+
+def credentials_for_the_fetch() -> Cluster:
+    cluster = Cluster()
+    cluster.patch(model={"uri": "s3://models/v1", "secretName": "s3-reader"})
+    return cluster.settle()
+
+
+@pytest.mark.parametrize(
+    "world", [canary_at_ten_percent, shadow_of_everything, one_gpu_from_a_claim, credentials_for_the_fetch]
+)
+def test_the_cluster_holds_exactly_this(world: Callable[[], Cluster], request: pytest.FixtureRequest) -> None:
+    path = GOLDEN / f"{world.__name__.replace('_', '-')}.yaml"
+
+    cluster = world()
+
+    held: list[dict[str, Any]] = [*cluster.children.values(), {"status": cluster.status.to_api()}]
+    if request.config.getoption("--update-golden"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(yaml.dump_all(held, Dumper=Plain, sort_keys=False, width=118), encoding="utf-8")
+    assert held == list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
