@@ -1,0 +1,37 @@
+{{- /* What the operator may do, each line with what it is for. There is no verb on Secrets. */ -}}
+
+{{- define "ferryman.rules" -}}
+# what users wish for: read, never written
+- apiGroups: [ferryman.dev]
+  resources: [modeldeployments]
+  verbs: [get, list, watch]
+# what the operator answers: written whole
+- apiGroups: [ferryman.dev]
+  resources: [modeldeployments/status]
+  verbs: [update]
+# clusters that enforce permissions on owner references ask for this before a child may name its owner
+- apiGroups: [ferryman.dev]
+  resources: [modeldeployments/finalizers]
+  verbs: [update]
+# the children of a ModelDeployment: server-side apply is create or patch; get tells a stranger's object from ours
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [networking.istio.io]
+  resources: [virtualservices, destinationrules]
+  verbs: [get, list, watch, create, patch, delete]
+# why a revision's pods are not ready
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch]
+# what people are told in kubectl describe
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
+{{- end -}}
