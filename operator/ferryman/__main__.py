@@ -111,7 +111,8 @@ def _ending(
         return Ending.KINDS_CHANGED
     for task in (runtime, *ours):
         if task.done() and not task.cancelled():
-            log.error("%s ended (%s); stopping, to be started anew", task.get_name(), task.exception() or task.result())
+            why = task.exception() or task.result()
+            log.error("%s ended (%s); stopping, to be started anew", task.get_name(), why)
     return Ending.FAULT
 
 

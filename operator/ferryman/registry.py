@@ -118,9 +118,7 @@ def _look_up(tracking: str, uri: str, name: RegistryReference) -> Answer:
     )
 
 
-def _unknown(
-    client: Any, failure: type[Exception], tracking: str, name: RegistryReference, error: Any
-) -> Unresolved:
+def _unknown(client: Any, failure: type[Exception], tracking: str, name: RegistryReference, error: Any) -> Unresolved:
     """Tell a missing version or alias from a missing model."""
     try:
         client.get_registered_model(name.name)

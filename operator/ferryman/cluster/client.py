@@ -100,7 +100,7 @@ class Client:
         """Return the plurals that the apiserver serves of a group's version; none if it serves none."""
         kind = Kind("APIResourceList", group, version, "")
         try:
-            answer = await self._exchange("discover", kind, "GET", f"/apis/{group}/{version}", "", "")
+            answer = await self._exchange("discover", kind, "GET", f"/apis/{group}/{version}")
         except errors.NotFound:
             return frozenset()
         return frozenset(str(resource["name"]) for resource in answer.get("resources", []))
@@ -125,7 +125,8 @@ class Client:
         **parts: Any,
     ) -> Body:
         path = kind.path(namespace, name, subresource)
-        return await self._exchange(verb, kind, method, path, namespace or "", name or "", **parts)
+        where = (namespace or "", name or "")
+        return await self._exchange(verb, kind, method, path, where=where, **parts)
 
     async def _exchange(
         self,
@@ -133,9 +134,8 @@ class Client:
         kind: Kind,
         method: str,
         path: str,
-        namespace: str,
-        name: str,
         *,
+        where: tuple[str, str] = ("", ""),
         query: dict[str, str] | None = None,
         body: Body | None = None,
         content_type: str = "application/json",
@@ -153,11 +153,10 @@ class Client:
             text = await response.read()
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             detail = str(error) or "no answer in time"
-            raise errors.Unavailable(verb, kind.name, namespace, name, detail) from error
+            raise errors.Unavailable(verb, kind.name, *where, detail) from error
         if response.status >= HTTPStatus.BAD_REQUEST:
-            raise _ERRORS.get(response.status, errors.Unavailable)(
-                verb, kind.name, namespace, name, _said(response.status, text)
-            )
+            raised = _ERRORS.get(response.status, errors.Unavailable)
+            raise raised(verb, kind.name, *where, _said(response.status, text))
         answer: Body = json.loads(text)
         return answer
 

@@ -32,9 +32,7 @@ class Kind:
 
 ISTIO_GROUP = "networking.istio.io"
 
-MODEL_DEPLOYMENT = Kind(
-    modeldeployment.KIND, modeldeployment.GROUP, modeldeployment.VERSION, modeldeployment.PLURAL
-)
+MODEL_DEPLOYMENT = Kind(modeldeployment.KIND, modeldeployment.GROUP, modeldeployment.VERSION, modeldeployment.PLURAL)
 DEPLOYMENT = Kind("Deployment", "apps", "v1", "deployments")
 SERVICE = Kind("Service", "", "v1", "services")
 AUTOSCALER = Kind("HorizontalPodAutoscaler", "autoscaling", "v2", "horizontalpodautoscalers")

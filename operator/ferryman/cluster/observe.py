@@ -28,9 +28,7 @@ async def observe(client: Client, mesh: Mesh, owner: ObjectMeta) -> Observed:
     looked_at = (*kinds.CHILDREN, *(kinds.MESH_CHILDREN if with_mesh else ()), kinds.POD)
     selector = f"{names.LABEL_DEPLOYMENT}={owner.name}"
     try:
-        *found, pods = await asyncio.gather(
-            *(client.list(kind, owner.namespace, selector) for kind in looked_at)
-        )
+        *found, pods = await asyncio.gather(*(client.list(kind, owner.namespace, selector) for kind in looked_at))
     except errors.NotFound:
         mesh.forget()
         raise
@@ -53,9 +51,7 @@ def seen(owner: ObjectMeta, children: tuple[Body, ...], pods: list[Body], *, mes
     route = by_kind.get(kinds.VIRTUAL_SERVICE.name, {}).get(owner.name)
     front = services.get(owner.name)
     revisions = {
-        revision: None
-        for child in children
-        if (revision := _labels(child).get(names.LABEL_REVISION)) is not None
+        revision: None for child in children if (revision := _labels(child).get(names.LABEL_REVISION)) is not None
     }
     return Observed(
         mesh=mesh,

@@ -17,9 +17,7 @@ from ferryman.observed import Obstacle
 
 Body = dict[str, Any]
 
-_IMAGE = frozenset(
-    {"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
-)
+_IMAGE = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"})
 _CANNOT_START = frozenset({"CreateContainerError", "RunContainerError", "PreCreateHookError", "PostStartHookError"})
 _TOLD = frozenset(
     {
