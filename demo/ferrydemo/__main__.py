@@ -73,7 +73,7 @@ def _set(kube: Kube, console: Console, clock: float) -> Registered:
         for version in registered.versions:
             note = ", and cannot load where its own code is missing" if version.kind == "unloadable" else ""
             say(f"  fraud v{version.version}: {version.kind}, accuracy {version.accuracy:.1%}{note}")
-        stage.rolled_out(kube, stage.SYSTEM_NAMESPACE, "ferryman", SLOW_SECONDS, _once(say))
+        stage.rolled_out(kube, stage.SYSTEM_NAMESPACE, stage.OPERATOR, SLOW_SECONDS, _once(say))
         emptied.result()
     say("the operator is ready")
     return registered

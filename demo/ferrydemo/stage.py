@@ -20,6 +20,7 @@ from localcluster import binaries, paths
 
 GATEWAY = "http://127.0.0.1:30080"
 SYSTEM_NAMESPACE = "ferryman-system"
+OPERATOR = "ferryman"
 TRACKING_URI = "http://mlflow.ml.svc.cluster.local:5000"
 HERE = Path(__file__).parent
 CHART = paths.REPOSITORY / "charts" / "ferryman"
@@ -128,6 +129,27 @@ def in_tracking_pod(kube: Kube, *command: str) -> str:
     return kube.kubectl(*EXEC, *command)
 
 
+def alias(kube: Kube, name: str, uri: str) -> None:
+    """Let an alias of a registered model stand for the version that a URI names."""
+    model, version = uri.removeprefix("models:/").split("/")
+    body = json.dumps({"name": model, "alias": name, "version": version})
+    post = (
+        "import urllib.request as r, sys;"
+        "r.urlopen(r.Request('http://127.0.0.1:5000/api/2.0/mlflow/registered-models/alias',"
+        "data=sys.argv[1].encode(), headers={'Content-Type': 'application/json'}), timeout=10)"
+    )
+    in_tracking_pod(kube, "python", "-c", post, body)
+
+
+def addresses(kube: Kube, namespace: str, service: str) -> list[str]:
+    """Return the addresses that stand behind a Service."""
+    slices = kube.items(
+        f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices",
+        labelSelector=f"kubernetes.io/service-name={service}",
+    )
+    return [address for body in slices for entry in body.get("endpoints") or [] for address in entry["addresses"]]
+
+
 def fresh_namespace(kube: Kube, name: str) -> None:
     """Make an empty namespace that admits only pods without privileges; one of that name goes first."""
     if kube.get(f"/api/v1/namespaces/{name}") is not None:
@@ -157,3 +179,7 @@ def _at(pod: dict[str, Any]) -> str:
         if container.get("state", {}).get("running"):
             return "is ready" if container.get("ready") else "has started"
     return str(status.get("phase", "is new"))
+
+
+if __name__ == "__main__":
+    cluster()

@@ -79,6 +79,7 @@ KINDS: dict[str, Callable[[], Any]] = {
     "regression": regression,
     "tuned": tuned,
     "unloadable": unloadable,
+    "lost": centroid,
 }
 
 

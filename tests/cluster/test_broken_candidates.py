@@ -1,0 +1,121 @@
+"""Candidates that cannot serve: each is named in status, gets no request, and leaves the stable revision alone."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+from cluster.served import ACT_SECONDS, START_SECONDS, Served
+
+from ferrydemo import patience, stage
+from ferrydemo.kube import Kube
+from ferrydemo.modeldeployment import condition, revision
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason", "named"),
+    [
+        ("models:/pool/99", "VersionNotFound", "99"),
+        ("models:/pool@nowhere", "AliasNotFound", "nowhere"),
+        ("models:/nobody/1", "ModelNotFound", "nobody"),
+    ],
+)
+def test_what_the_registry_does_not_have_is_named(served: Served, uri: str, reason: str, named: str):
+    served.patch(uri, canary={"trafficPercent": 10})
+
+    message = served.until_told("ModelResolved", reason)
+
+    assert named in message
+    assert not served.deployment.status().get("candidate")
+
+
+def test_a_registry_that_does_not_answer_is_said_to_be_silent_and_is_asked_again(served: Served):
+    better = served.other()
+    with silent_registry(served.deployment.kube):
+        served.patch(better, canary={"trafficPercent": 20})
+
+        served.until_told("ModelResolved", "RegistryUnavailable")
+
+    served.until_weight(20)
+
+
+def test_a_model_that_does_not_load_is_rolled_back_with_its_own_words(served: Served):
+    stable = revision(served.deployment.status(), "stable")
+    served.patch(served.models.of("unloadable").uri, canary={"trafficPercent": 10}, deadlineSeconds=20)
+
+    served.until_told("CandidateHealthy", "LoadFailed", START_SECONDS)
+    status = served.deployment.wait("a rejection", lambda said: said.get("rejected"), START_SECONDS)
+
+    assert status["rejected"]["reason"] == "LoadFailed"
+    assert "payment_features" in status["rejected"]["message"]
+    assert revision(status, "stable") == stable
+
+
+def test_an_artefact_that_is_gone_is_named(served: Served):
+    served.patch(served.models.of("lost").uri, canary={"trafficPercent": 10})
+
+    message = served.until_told("CandidateHealthy", "ArtifactNotFound")
+
+    assert message
+    assert no_candidate_pod_is_ready(served)
+
+
+def test_an_artefact_with_another_digest_is_named(served: Served):
+    served.since = served.prober.mark()
+    digest = "sha256:" + "0" * 64
+    served.deployment.patch(
+        {"model": {"uri": served.other(), "digest": digest}, "rollout": {"canary": {"trafficPercent": 10}}}
+    )
+
+    message = served.until_told("CandidateHealthy", "ArtifactCorrupt")
+
+    assert digest in message
+    assert no_candidate_pod_is_ready(served)
+
+
+def test_a_pod_that_fits_on_no_node_names_the_resource(served: Served):
+    served.deployment.patch(
+        {
+            "model": {"uri": served.other()},
+            "server": {"resources": {"limits": {"nvidia.com/gpu": "1"}}},
+            "rollout": {"canary": {"trafficPercent": 10}, "deadlineSeconds": 10},
+        }
+    )
+
+    message = served.until_told("CandidateHealthy", "Unschedulable")
+
+    assert "nvidia.com/gpu" in message
+    status = served.deployment.wait("a rejection", lambda said: said.get("rejected"), ACT_SECONDS)
+    assert status["rejected"]["reason"] == "Unschedulable"
+
+
+def test_a_broken_revision_is_not_tried_again_by_itself(served: Served):
+    served.patch(served.models.of("lost").uri, canary={"trafficPercent": 10}, deadlineSeconds=10)
+    rejected = served.deployment.wait("a rejection", lambda said: said.get("rejected"), ACT_SECONDS)["rejected"]
+
+    served.patch(canary={"trafficPercent": 30})
+
+    status = served.deployment.wait(
+        "to be quiet", lambda said: not said.get("candidate") and not said.get("retiring"), ACT_SECONDS
+    )
+    assert status["rejected"]["revision"] == rejected["revision"]
+    assert condition(status, "Ready")["status"] == "False"
+    patience.until("its pods to go", lambda: not served.deployment.pods(rejected["revision"]), ACT_SECONDS)
+
+
+def no_candidate_pod_is_ready(served: Served) -> bool:
+    candidate = revision(served.deployment.status(), "candidate")
+    return not any(pod.ready for pod in served.deployment.pods(candidate))
+
+
+@contextlib.contextmanager
+def silent_registry(kube: Kube) -> Iterator[None]:
+    """Take the tracking server off its address, and put it back."""
+    select = ("-n", "ml", "patch", "service", "mlflow", "--type", "merge", "-p")
+    kube.kubectl(*select, '{"spec":{"selector":{"app":"nobody"}}}')
+    try:
+        patience.until("no address", lambda: not stage.addresses(kube, "ml", "mlflow"), ACT_SECONDS)
+        yield
+    finally:
+        kube.kubectl(*select, '{"spec":{"selector":{"app":"mlflow"}}}')
