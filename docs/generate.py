@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -23,7 +24,7 @@ def sentences(enum: type[StrEnum]) -> list[tuple[str, str]]:
         if isinstance(node, ast.ClassDef) and node.name == enum.__name__
     )
     pairs = []
-    for assignment, docstring in zip(body, body[1:], strict=False):
+    for assignment, docstring in itertools.pairwise(body):
         if isinstance(assignment, ast.Assign) and isinstance(docstring, ast.Expr):
             assert isinstance(assignment.value, ast.Constant)
             assert isinstance(docstring.value, ast.Constant)

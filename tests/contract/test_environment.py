@@ -1,4 +1,4 @@
-"""What the operator renders into a pod is what the server reads there: the one seam between two locked environments."""
+"""What the operator renders is what the server reads: the one seam between two locked environments."""
 
 from __future__ import annotations
 
