@@ -7,6 +7,7 @@ accepting, finish what is in flight and leave. A second signal cuts the waiting 
 
 import asyncio
 import contextlib
+import dataclasses
 import signal
 import time
 from collections.abc import Iterator
@@ -68,6 +69,8 @@ class Life:
             log.line(str(error))
             reason.publish(error, self._settings.termination_log)
             code = 1
+        if code == 0:
+            reason.retract(self._settings.termination_log)
         server.should_exit = True
         await listening
         log.line(f"Stopped, exit code {code}")
@@ -102,6 +105,8 @@ class Life:
 
         settings, serving, measures = self._settings, self._serving, self._measures
         began = time.monotonic()
+        # Native code can abort the process, and then nobody is left to say why: so it is said before.
+        reason.publish(_sudden_end(settings.model_name), settings.termination_log)
         log.line(f'Loading model "{settings.model_name}" from {settings.model_dir}')
         loaded = await model_thread.call(lambda: loading.load(settings, self._cpus))
         manifest = serving.manifest = loaded.manifest
@@ -109,13 +114,14 @@ class Life:
             measures.fetched(manifest.seconds, manifest.bytes)
         loaded_at = time.monotonic()
         measures.loaded(loaded_at - began, loaded.model.platform, manifest.digest if manifest else "")
-        most = settings.max_batch_size if loaded.model.batches else 1
-        batcher = batch.Batcher(loaded.model.predict, model_thread, measures, most)
-        serving.plane = plane.DataPlane(loaded.model, batcher)
         serving.phase = Phase.WARMING
-        done = await model_thread.call(
+        warm = await model_thread.call(
             lambda: warmup.run(loaded.model, loaded.root, settings.warmup_requests, settings.model_name)
         )
+        model = dataclasses.replace(loaded.model, outputs=loaded.model.outputs or warm.outputs)
+        most = settings.max_batch_size if model.batches else 1
+        serving.plane = plane.DataPlane(model, batch.Batcher(model.predict, model_thread, measures, most))
+        reason.retract(settings.termination_log)
         now = time.monotonic()
         measures.warmed(now - loaded_at)
         if not self._told.is_set():
@@ -123,7 +129,7 @@ class Life:
             measures.ready(now=True)
         log.line(
             f'Model "{settings.model_name}" is ready: {loaded.model.platform}, loaded in {loaded_at - began:.2f} s, '
-            f"{done} warm-up predictions in {now - loaded_at:.2f} s, {self._cpus} CPU(s), port {settings.port}"
+            f"{warm.predictions} warm-up predictions in {now - loaded_at:.2f} s, {self._cpus} CPU(s), port {settings.port}"
         )
 
     async def _drain(self) -> None:
@@ -133,6 +139,14 @@ class Life:
         log.line(f"Told to stop: unready, answering for {seconds} s more")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._hurry.wait(), timeout=seconds)
+
+
+def _sudden_end(model: str) -> reason.FatalError:
+    return reason.FatalError(
+        reason.Reason.LOAD_FAILED,
+        f'Model "{model}" ended the server process while it was being opened; its file is damaged, or it needs '
+        "more memory than its pod may use.",
+    )
 
 
 def live(settings: contract.Settings) -> int:

@@ -43,6 +43,13 @@ def publish(error: FatalError, termination_log: Path) -> None:
         termination_log.write_text(words, encoding="utf-8")
 
 
+def retract(termination_log: Path) -> None:
+    """Take back words that turned out not to be the last."""
+    with contextlib.suppress(OSError):
+        if termination_log.exists():
+            termination_log.write_text("", encoding="utf-8")
+
+
 def first_line(error: BaseException) -> str:
     """What an exception says, in one line: for messages that people read, never a stack trace."""
     text = str(error).strip()

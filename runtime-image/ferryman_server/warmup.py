@@ -6,18 +6,20 @@ values that the model rightly refuses, so only an error that no value could mend
 """
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ferryman_server import log
+from ferryman_server.dataplane import kind as kinds
 from ferryman_server.dataplane import validate
 from ferryman_server.dataplane.errors import InvalidInputError
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.model import Model
-from ferryman_server.dataplane.rows import Array, Rows
-from ferryman_server.dataplane.schema import Schema, Tensors
+from ferryman_server.dataplane.rows import Answer, Array, Rows
+from ferryman_server.dataplane.schema import Schema, Tensor, Tensors
 from ferryman_server.reason import FatalError, Reason, first_line
 
 _SERVING_EXAMPLE = "serving_input_example.json"
@@ -25,29 +27,38 @@ _LARGEST = 1_000_000  # elements; beyond that a made-up tensor would be the load
 _BROKEN = (AttributeError, ImportError, NotImplementedError, MemoryError)
 
 
-def run(model: Model, root: Path, requests: int, name: str) -> int:
-    """Predict `requests` times; how many were done."""
+@dataclass(frozen=True, slots=True)
+class Warm:
+    """How many predictions were made, and what the model's outputs turned out to be."""
+
+    predictions: int
+    outputs: tuple[Tensor, ...] = ()
+
+
+def run(model: Model, root: Path, requests: int, name: str) -> Warm:
+    """Predict `requests` times."""
     if requests == 0:
-        return 0
+        return Warm(0)
     example = _example(model.schema, root)
     rows = example or made_up(model.schema)
     if rows is None:
         log.line(f'Model "{name}" has neither an example nor a schema to make one from; it starts cold')
-        return 0
+        return Warm(0)
+    answer: Answer = {}
     for done in range(requests):
         try:
-            model.predict(rows)
+            answer = model.predict(rows)
         except Exception as error:  # noqa: BLE001 - the model's own code, judged below
             if example is None and not isinstance(error, _BROKEN):
                 log.line(f'Model "{name}" refused a made-up row ({first_line(error)}); it starts cold')
-                return done
+                return Warm(done)
             what = "its own input example" if example else "a row of its schema"
             raise FatalError(
                 Reason.WARMUP_FAILED,
                 f'Model "{name}" cannot predict {what}: {type(error).__name__}: {first_line(error)}; '
                 "check it with the server's package versions.",
             ) from error
-    return requests
+    return Warm(requests, tuple(Tensor(one, kinds.of(array), (-1, *array.shape[1:])) for one, array in answer.items()))
 
 
 def _example(schema: Schema, root: Path) -> Rows | None:

@@ -48,7 +48,7 @@ def detect(root: Path, wanted: Format, model: str) -> Found:
         raise _unknown(root, model, f"holds {what}")
     if len(found) > 1:
         names = ", ".join(str(one.path.relative_to(root)) for one in found)
-        raise _unknown(root, model, f"holds several models ({names}); leave one, or set the format. It")
+        raise _unknown(root, model, f"holds several models ({names}); leave one, or set the format")
     return found[0]
 
 
@@ -83,6 +83,6 @@ def _unknown(root: Path, model: str, fact: str) -> FatalError:
     shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
     return FatalError(
         Reason.UNKNOWN_FORMAT,
-        f'Model "{model}" {fact} has: {shown or "no files"}. Known are an MLflow directory, .onnx, .skops, '
+        f'Model "{model}" {fact}. It has {shown or "no files"}. Known are an MLflow directory, .onnx, .skops, '
         ".joblib, .pkl, XGBoost .ubj or .json, LightGBM .txt.",
     )

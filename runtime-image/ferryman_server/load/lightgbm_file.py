@@ -16,6 +16,12 @@ def load(path: Path, context: contexts.Context) -> Model:
     """The Booster in a file; it answers with what its objective gives."""
     import lightgbm  # noqa: PLC0415 - imports cost start-up time; each format pays for its own
 
+    # LightGBM aborts the whole process on half a file, so look for the end before it does.
+    if b"\nend of trees" not in path.read_bytes():
+        raise FatalError(
+            Reason.ARTIFACT_CORRUPT,
+            f'File "{path.name}" of model "{context.model}" ends before its last tree; upload it again.',
+        )
     try:
         booster = lightgbm.Booster(model_file=path)
     except (lightgbm.basic.LightGBMError, ValueError) as error:

@@ -40,10 +40,8 @@ class Signature:
 class MlModel:
     """What the server needs of the file."""
 
-    root: Path
     flavors: dict[str, dict[str, Any]]
     signature: Signature
-    outputs: tuple[Tensor, ...]
 
 
 def read(root: Path) -> MlModel:
@@ -54,8 +52,7 @@ def read(root: Path) -> MlModel:
         flavors = {name: dict(flavor or {}) for name, flavor in document["flavors"].items()}
         signature = document.get("signature") or {}
         inputs = json.loads(signature.get("inputs") or "[]")
-        outputs = json.loads(signature.get("outputs") or "[]")
-        return MlModel(root, flavors, _signature(inputs), _outputs(outputs))
+        return MlModel(flavors, _signature(inputs))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise FatalError(
             Reason.ARTIFACT_CORRUPT,
@@ -87,18 +84,6 @@ def _tensor(spec: dict[str, Any], at: int) -> Tensor:
     tensor = spec["tensor-spec"]
     name = spec.get("name", "input" if at == 0 else f"input-{at}")
     return Tensor(name, _TENSOR_KINDS.get(tensor["dtype"], Kind.BYTES), tuple(tensor["shape"]))
-
-
-def _outputs(outputs: list[dict[str, Any]]) -> tuple[Tensor, ...]:
-    found = []
-    for spec in outputs:
-        name = spec.get("name", "predict")
-        if spec["type"] == "tensor":
-            tensor = spec["tensor-spec"]
-            found.append(Tensor(name, _TENSOR_KINDS.get(tensor["dtype"], Kind.BYTES), tuple(tensor["shape"])))
-        else:
-            found.append(Tensor(name, _COLUMN_KINDS.get(spec["type"], Kind.BYTES), (-1,)))
-    return tuple(found)
 
 
 def schema(signature: Signature, packed: Kind | None) -> schemas.Schema | None:

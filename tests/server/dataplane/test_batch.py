@@ -1,0 +1,134 @@
+"""Batching conserves work: it never makes an idle model wait, and never lets one row spoil another's."""
+
+import asyncio
+import threading
+
+import numpy as np
+import pytest
+
+from ferryman_server.dataplane import batch, worker
+from ferryman_server.dataplane.errors import OverloadedError
+from ferryman_server.dataplane.rows import Answer, Rows
+
+
+class Ledger:
+    """An observer that writes down how many rows each run had."""
+
+    def __init__(self) -> None:
+        self.runs: list[int] = []
+
+    def executed(self, rows: int, seconds: float) -> None:
+        self.runs.append(rows)
+
+    def waited(self, seconds: float) -> None:
+        assert seconds >= 0
+
+
+class Gate:
+    """A model that doubles its rows once the gate opens, and cannot take negative ones."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.open = threading.Event()
+
+    def __call__(self, rows: Rows) -> Answer:
+        self.entered.set()
+        assert self.open.wait(10)
+        if (rows.arrays[0] < 0).any():
+            raise ValueError("negative")
+        return {"predict": rows.arrays[0] * 2}
+
+
+def _row(value: float) -> Rows:
+    return Rows((np.array([[value]]),), 1)
+
+
+async def _busy(gate: Gate, batcher: batch.Batcher) -> "asyncio.Task[Answer]":
+    first = asyncio.create_task(batcher.submit(_row(1)))
+    await asyncio.to_thread(gate.entered.wait, 10)
+    return first
+
+
+async def _queued(batcher: batch.Batcher, *values: float) -> "list[asyncio.Task[Answer]]":
+    tasks = [asyncio.create_task(batcher.submit(_row(value))) for value in values]
+    await asyncio.sleep(0)  # let each task reach the queue
+    return tasks
+
+
+async def test_an_idle_model_gets_a_lone_row_at_once():
+    gate, ledger = Gate(), Ledger()
+    gate.open.set()
+    batcher = batch.Batcher(gate, worker.Worker(asyncio.get_running_loop()), ledger, 8)
+
+    answer = await batcher.submit(_row(3))
+
+    assert answer["predict"].tolist() == [[6.0]]
+    assert ledger.runs == [1]
+
+
+async def test_rows_that_come_while_the_model_runs_go_together_and_each_gets_its_own():
+    gate, ledger = Gate(), Ledger()
+    batcher = batch.Batcher(gate, worker.Worker(asyncio.get_running_loop()), ledger, 3)
+    first = await _busy(gate, batcher)
+    others = await _queued(batcher, 2, 3, 4, 5)
+
+    gate.open.set()
+    answers = await asyncio.gather(first, *others)
+
+    assert [answer["predict"].item() for answer in answers] == [2, 4, 6, 8, 10]
+    assert ledger.runs == [1, 3, 1]
+
+
+async def test_a_bad_row_fails_alone():
+    gate, ledger = Gate(), Ledger()
+    batcher = batch.Batcher(gate, worker.Worker(asyncio.get_running_loop()), ledger, 8)
+    first = await _busy(gate, batcher)
+    others = await _queued(batcher, 2, -1, 3)
+
+    gate.open.set()
+    outcomes = await asyncio.gather(first, *others, return_exceptions=True)
+
+    assert [str(o) if isinstance(o, ValueError) else o["predict"].item() for o in outcomes] == [2, 4, "negative", 6]
+    assert ledger.runs == [1, 3, 1, 1, 1]
+
+
+async def test_rows_of_another_shape_are_not_forced_into_a_batch():
+    gate, ledger = Gate(), Ledger()
+    batcher = batch.Batcher(gate, worker.Worker(asyncio.get_running_loop()), ledger, 8)
+    first = await _busy(gate, batcher)
+    wide = asyncio.create_task(batcher.submit(Rows((np.array([[1.0, 2.0]]),), 1)))
+    others = await _queued(batcher, 2)
+
+    gate.open.set()
+    answers = await asyncio.gather(first, wide, *others)
+
+    assert answers[1]["predict"].tolist() == [[2.0, 4.0]]
+    assert ledger.runs == [1, 1, 1]
+
+
+async def test_a_client_that_has_gone_costs_the_model_nothing():
+    gate, ledger = Gate(), Ledger()
+    batcher = batch.Batcher(gate, worker.Worker(asyncio.get_running_loop()), ledger, 8)
+    first = await _busy(gate, batcher)
+    gone, stays = await _queued(batcher, 2, 3)
+
+    gone.cancel()
+    await asyncio.sleep(0)
+    gate.open.set()
+    await asyncio.gather(first, stays)
+
+    assert ledger.runs == [1, 1]
+
+
+async def test_a_queue_without_end_is_refused(monkeypatch):
+    monkeypatch.setattr(batch, "_MOST_WAITING", 2)
+    gate = Gate()
+    batcher = batch.Batcher(gate, worker.Worker(asyncio.get_running_loop()), Ledger(), 1)
+    first = await _busy(gate, batcher)
+    waiting = await _queued(batcher, 2, 3)
+
+    with pytest.raises(OverloadedError, match="2 requests are already waiting"):
+        await batcher.submit(_row(4))
+
+    gate.open.set()
+    await asyncio.gather(first, *waiting)

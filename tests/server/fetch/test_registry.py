@@ -1,0 +1,84 @@
+"""Registered models, from a real MLflow tracking server, by the init container's own command."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from server import process
+
+
+@pytest.fixture(scope="session")
+def registered(tracking_server: str, shelf) -> str:
+    """A model named iris with one version whose files are there, and one whose files are gone."""
+    import mlflow
+
+    mlflow.set_tracking_uri(tracking_server)
+    mlflow.set_experiment("tests")
+    client = mlflow.MlflowClient()
+    client.create_registered_model("iris")
+    with mlflow.start_run() as run:
+        mlflow.log_artifacts(str(shelf.mlflow_sklearn()), "model")
+    client.create_model_version("iris", f"{run.info.artifact_uri}/model", run.info.run_id)
+    client.create_model_version("iris", f"{run.info.artifact_uri}/gone", run.info.run_id)
+    mlflow.sklearn.log_model(
+        shelf.named_pipeline, name="logged", registered_model_name="iris", signature=shelf.signature,
+        pip_requirements=["scikit-learn"],
+    )  # fmt: skip
+    return tracking_server
+
+
+def _fetch(room: Path, uri: str, address: str) -> tuple[int, dict[str, str], str]:
+    words = room.parent / "termination-log"
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(room.parent),
+        "PYTHONPATH": str(Path(__file__).resolve().parents[3] / "runtime-image"),
+        "MLFLOW_TRACKING_URI": address,
+        "FERRYMAN_MODEL_NAME": "iris",
+        "FERRYMAN_MODEL_URI": uri,
+        "FERRYMAN_MODEL_DIR": str(room),
+        "FERRYMAN_TERMINATION_LOG": str(words),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "ferryman_server.fetch"], env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.returncode, json.loads(words.read_text()) if words.exists() else {}, done.stderr
+
+
+@pytest.mark.parametrize("version", ["1", "3"])
+def test_a_version_is_fetched_and_served(registered, room, tmp_path, shelf, version):
+    code, words, log = _fetch(room, f"models:/iris/{version}", registered)
+
+    assert (code, words) == (0, {}), log
+    assert not (room / "artifact/registered_model_meta").exists()
+    with process.server(room, tmp_path, FERRYMAN_ALLOW_PICKLE="true") as running:
+        running.until_ready()
+        told = running.get("/v2/models/iris").json()
+        answer = running.post("/v1/models/iris:predict", {"instances": [[5.1, 3.5, 1.4, 0.2]]})
+
+    assert answer.json() == {"predictions": [0]}
+    assert told["parameters"]["uri"] == f"models:/iris/{version}"
+    assert told["parameters"]["digest"].startswith("sha256:")
+    assert told["outputs"] == [{"name": "predict", "datatype": "INT64", "shape": [-1]}]
+
+
+@pytest.mark.parametrize("uri", ["models:/iris/99", "models:/rose/1", "models:/iris/2"])
+def test_what_the_registry_has_not_is_not_found(registered, room, uri):
+    code, words, log = _fetch(room, uri, registered)
+
+    assert code == 1
+    assert words["reason"] == "ArtifactNotFound", words
+    assert f'"{uri.split("/")[1]}"' in words["message"]
+    assert "Traceback" not in log
+
+
+def test_a_registry_that_does_not_answer_is_unreachable(room):
+    code, words, _ = _fetch(room, "models:/iris/1", "http://127.0.0.1:9")
+
+    assert code == 1
+    assert words["reason"] == "ArtifactUnreachable"
+    assert "http://127.0.0.1:9" in words["message"]

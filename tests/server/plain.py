@@ -1,0 +1,37 @@
+"""The application around a model, in this process: real model, real thread, no socket."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+
+from ferryman_server import metrics, settings
+from ferryman_server.dataplane import batch, plane, worker
+from ferryman_server.dataplane.model import Model
+from ferryman_server.load import run as loading
+from ferryman_server.rest import app
+from ferryman_server.serving import Phase, Serving
+
+SETTINGS = settings.Settings("iris", "7", "iris-0a1b2c3d", allow_pickle=True, termination_log=Path("/dev/null"))
+
+
+def load(root: Path, **more: object) -> Model:
+    """A directory, opened as the server opens it."""
+    return loading.load(replace(SETTINGS, model_dir=root, **more), threads=1).model  # type: ignore[arg-type]
+
+
+@contextlib.asynccontextmanager
+async def client(model: Model, **more: object) -> AsyncIterator[httpx.AsyncClient]:
+    """An HTTP client of a ready server with this model."""
+    contract = replace(SETTINGS, **more)  # type: ignore[arg-type]
+    measures = metrics.Metrics(metrics.Identity("iris", "7", "iris-0a1b2c3d"))
+    batcher = batch.Batcher(
+        model.predict, worker.Worker(asyncio.get_running_loop()), measures, contract.max_batch_size
+    )
+    serving = Serving(contract, Phase.READY, plane.DataPlane(model, batcher))
+    transport = httpx.ASGITransport(app.App(serving, measures), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://iris") as http:
+        yield http

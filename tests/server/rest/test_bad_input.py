@@ -1,0 +1,152 @@
+"""What bad input gets: a status, a sentence in JSON, and never a stack trace."""
+
+import json
+
+import pytest
+
+from ferryman_server.dataplane.model import Model
+from ferryman_server.dataplane.schema import matrix
+from server import iris, plain
+
+V1, V2, INVOKE = "/v1/models/iris:predict", "/v2/models/iris/infer", "/invocations"
+TENSOR = {"name": "x", "datatype": "FP64", "shape": [1, 4], "data": iris.FLOWERS[0]}
+
+
+def _v2(**changed: object) -> dict[str, object]:
+    tensor = {key: value for key, value in {**TENSOR, **changed}.items() if value is not ...}
+    return {"inputs": [tensor]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "told"),
+    [
+        (V1, b"", 400, "not valid JSON"),
+        (V1, b"{", 400, "not valid JSON"),
+        (V1, b'{"instances": [[NaN]]}', 400, "not valid JSON"),
+        (V1, b"\xff\xfe", 400, "not valid JSON"),
+        (V1, b"[" * 200_000, 400, "not valid JSON"),
+        (V1, b"[1]", 400, "must be a JSON object, got list"),
+        (V1, {}, 400, '"instances", a list of rows; it has nothing'),
+        (V1, {"data": [1]}, 400, 'it has "data"'),
+        (V1, {"instances": 7}, 400, '"instances" must be a list of rows, got the number 7'),
+        (V1, {"instances": []}, 400, "is empty"),
+        (V1, {"instances": [[1, 2, 3]]}, 400, '"instances[0]" must have 4 values a row (sepal length (cm), '),
+        (V1, {"instances": [[1, 2, 3, 4], [1, 2, 3, 4, 5]]}, 400, '"instances[1]" must have 4 values a row'),
+        (V1, {"instances": [[1, 2, "three", 4]]}, 400, '"instances[0][2]" (petal length (cm)) must be a number'),
+        (V1, {"instances": [[1, 2, True, 4]]}, 400, "must be a number (FP64), got true"),
+        (V1, {"instances": [[1, 2, [3], 4]]}, 400, "must be a number (FP64), got a list of 1"),
+        (V1, {"instances": [[1, 2, None, 4]]}, 400, "The model does not take these values: Input X contains NaN"),
+        (V1, {"instances": [{"sepal length (cm)": 1}]}, 400, 'misses "petal length (cm)", "petal width (cm)"'),
+        (V1, {"instances": [dict.fromkeys([*iris.NAMES, "extra"], 1)]}, 400, 'has "extra", which the model does not know'),
+        (V2, {"inputs": 3}, 400, '"inputs", a list of tensors'),
+        (V2, {"inputs": []}, 400, '"inputs" is empty'),
+        (V2, {"inputs": ["x"]}, 400, '"inputs[0]" must be an object with name, datatype, shape and data'),
+        (V2, _v2(data=...), 400, '"inputs[0]" misses data'),
+        (V2, _v2(datatype="FP128"), 400, "known are BOOL"),
+        (V2, _v2(datatype="BYTES", data=["a"] * 4), 400, 'Input "x" must have datatype FP64, got BYTES'),
+        (V2, _v2(shape=[1, 5]), 400, 'Input "x" must have shape [-1, 4]'),
+        (V2, _v2(shape=[4]), 400, "got [4]"),
+        (V2, _v2(shape=[2, 4]), 400, "must have 8 values for shape [2, 4], got 4"),
+        (V2, _v2(shape=[0, 4], data=[]), 400, "have no rows"),
+        (V2, _v2(shape=[-1, 4]), 400, '"shape" must be a list of sizes'),
+        (V2, _v2(shape=[1, 4.0]), 400, '"shape" must be a list of sizes'),
+        (V2, _v2(data=[1, 2, 3, "x"]), 400, 'Input "x", element 3, must be a number (FP64), got the string "x"'),
+        (V2, {"inputs": [TENSOR, TENSOR]}, 400, "names a tensor twice"),
+        (V2, {**_v2(), "outputs": [{"name": "nope"}]}, 400, 'has no output "nope"; it has predict'),
+        (V2, {**_v2(), "outputs": [1]}, 400, '"outputs" must be a list of objects'),
+        (INVOKE, {}, 400, "exactly one of dataframe_split, dataframe_records, instances, inputs; it has nothing"),
+        (INVOKE, {"instances": [[1]], "inputs": [[1]]}, 400, "exactly one of"),
+        (INVOKE, {"dataframe_split": [1]}, 400, 'an object with "columns" and "data"'),
+        (INVOKE, {"dataframe_split": {"columns": ["a"], "data": [[1]]}}, 400, 'has "a", which the model does not know'),
+        (INVOKE, {"dataframe_records": [1]}, 400, '"dataframe_records[0]" must be a row'),
+        (INVOKE, {"inputs": {"a": 3}}, 400, '"inputs.a" must be a list'),
+        (INVOKE, {"instances": iris.FLOWERS, "params": {"x": 1}}, 400, '"params" are not taken here'),
+        ("/v1/models/rose:predict", {}, 404, 'There is no model "rose" here; this server has "iris"'),
+        ("/v2/models/rose/infer", {}, 404, 'There is no model "rose" here; this server has "iris"'),
+        ("/v2/models/iris/versions/9/infer", {}, 404, 'no version "9" here; this server has version "7"'),
+        ("/v1/models/iris:explain", {}, 404, 'no verb "explain"; use :predict'),
+        ("/v1/models/iris", {}, 405, "use GET"),
+    ],
+)
+async def test_bad_input_is_refused_with_a_sentence(shelf, path, body, status, told):
+    async with plain.client(plain.load(shelf.mlflow_sklearn())) as http:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        answer = await http.post(path, content=content, headers={"content-type": "application/json"})
+        after = await http.post(V1, json={"instances": iris.FLOWERS})
+
+    assert answer.status_code == status, answer.text
+    assert told in answer.json()["error"]
+    assert "Traceback" not in answer.text
+    assert answer.headers["x-ferryman-revision"] == "iris-0a1b2c3d"
+    assert after.json() == {"predictions": iris.KINDS}
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"\xff", "not valid CSV"),
+        (b"a,b\n", "a header and at least one row"),
+        (b"a,b\n1\n", "Row 0 of the CSV has 1 cells; the header has 2"),
+        (b"a,b\n1,2\n", "which the model does not know"),
+    ],
+)
+async def test_bad_csv_is_refused_with_a_sentence(shelf, body, told):
+    async with plain.client(plain.load(shelf.mlflow_sklearn())) as http:
+        answer = await http.post(INVOKE, content=body, headers={"content-type": "text/csv"})
+
+    assert answer.status_code == 400
+    assert told in answer.json()["error"]
+
+
+async def test_another_content_type_is_refused_by_name(shelf):
+    async with plain.client(plain.load(shelf.onnx())) as http:
+        answer = await http.post(V1, content=b"<x/>", headers={"content-type": "text/xml; charset=utf-8"})
+
+    assert answer.status_code == 415
+    assert answer.json() == {"error": 'Content type "text/xml" is not taken here; send application/json.'}
+
+
+async def test_a_body_over_the_limit_is_not_read(shelf):
+    async with plain.client(plain.load(shelf.onnx()), max_body_bytes=100) as http:
+        declared = await http.post(V1, content=b"x" * 101)
+        streamed = await http.post(V1, content=_stream(b"x" * 60, b"x" * 60))
+        within = await http.post(V1, json={"instances": iris.FLOWERS[:1]})
+
+    assert (declared.status_code, streamed.status_code, within.status_code) == (413, 413, 200)
+    assert "The body may have 100 bytes, and it has 101 bytes" in declared.json()["error"]
+
+
+async def _stream(*parts: bytes):
+    for part in parts:
+        yield part
+
+
+async def test_the_wrong_method_and_the_wrong_path_say_what_is_right(shelf):
+    async with plain.client(plain.load(shelf.onnx())) as http:
+        method, path = await http.get(V1), await http.get("/predict")
+
+    assert (method.status_code, method.headers["allow"]) == (405, "POST")
+    assert path.status_code == 404
+    assert "/v1/models/iris:predict" in path.json()["error"]
+
+
+async def test_the_binary_extension_is_refused_rather_than_misread(shelf):
+    async with plain.client(plain.load(shelf.onnx())) as http:
+        answer = await http.post(V2, content=b"{}x", headers={"Inference-Header-Content-Length": "2"})
+
+    assert answer.status_code == 400
+    assert "binary tensor extension" in answer.json()["error"]
+
+
+async def test_a_model_that_breaks_gives_an_id_and_keeps_its_secrets(capfd):
+    def predict(rows):
+        raise RuntimeError("secret of the house")
+
+    async with plain.client(Model("test", matrix(1), predict)) as http:
+        answer = await http.post(V1, json={"instances": [[1]]})
+
+    request_id = answer.headers["x-request-id"]
+    assert answer.status_code == 500
+    assert answer.json()["request_id"] == request_id
+    assert "secret" not in answer.text
+    assert f"Request {request_id} failed: RuntimeError: secret of the house" in capfd.readouterr().err

@@ -1,0 +1,151 @@
+"""A real process from start to stop: nothing is lost on the way out, nothing is promised too early."""
+
+import asyncio
+import json
+import threading
+import time
+
+import httpx
+import pytest
+
+from server import iris, process
+
+V1 = "/v1/models/iris:predict"
+FLOWERS = {"instances": iris.FLOWERS}
+
+_SLOW = """
+import time
+import mlflow
+
+class Slow(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        time.sleep(float(model_input["seconds"].max()))
+        return model_input["seconds"].to_numpy()
+
+mlflow.models.set_model(Slow())
+"""
+
+
+@pytest.fixture(scope="module")
+def slow_model(tmp_path_factory):
+    """A model that takes as long as it is told."""
+    import mlflow.pyfunc
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    root = tmp_path_factory.mktemp("slow")
+    (root / "slow.py").write_text(_SLOW)
+    mlflow.pyfunc.save_model(
+        root / "model", python_model=str(root / "slow.py"), signature=ModelSignature(Schema([ColSpec("double", "seconds")])),
+        pip_requirements=["mlflow"],
+    )  # fmt: skip
+    return root / "model"
+
+
+def test_liveness_answers_before_the_model_is_loaded_and_readiness_only_after(shelf, tmp_path):
+    with process.server(shelf.mlflow_sklearn(), tmp_path, FERRYMAN_ALLOW_PICKLE="true") as running:
+        process.until(lambda: running.get("/healthz").status_code == 200, "alive")
+        early = running.get("/readyz")
+        refused = running.post(V1, FLOWERS)
+        running.until_ready()
+        answer = running.post(V1, FLOWERS)
+
+    assert (early.status_code, early.json()["phase"]) == (503, "loading")
+    assert early.json()["error"] == 'Model "iris" is still loading.'
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert answer.json() == {"predictions": iris.KINDS}
+    assert not running.termination_log.exists() or running.termination_log.read_text() == ""
+
+
+def test_a_model_that_does_not_load_ends_the_process_with_its_reason(shelf, tmp_path):
+    with process.server(shelf.joblib(), tmp_path) as running:
+        code = running.exit_code()
+
+    words = json.loads(running.termination_log.read_text())
+    assert code == 1
+    assert words["reason"] == "UntrustedFormat"
+    assert 'Model "iris" is a pickle ("model.joblib")' in words["message"]
+    assert "Traceback" not in running.log.read_text()
+
+
+def test_a_model_that_cannot_predict_its_own_example_never_becomes_ready(shelf, tmp_path):
+    import shutil
+
+    shutil.copytree(shelf.mlflow_sklearn(), tmp_path / "model")
+    example = {"dataframe_split": {"columns": iris.NAMES, "data": [[None, 1, 2, 3]]}}
+    (tmp_path / "model/serving_input_example.json").write_text(json.dumps(example))
+
+    with process.server(tmp_path / "model", tmp_path, FERRYMAN_ALLOW_PICKLE="true") as running:
+        code = running.exit_code()
+
+    words = json.loads(running.termination_log.read_text())
+    assert (code, words["reason"]) == (1, "WarmupFailed")
+    assert "cannot predict its own input example" in words["message"]
+
+
+def test_a_slow_prediction_does_not_keep_the_probes_waiting(slow_model, tmp_path):
+    with process.server(slow_model, tmp_path, FERRYMAN_ALLOW_PICKLE="true") as running:
+        running.until_ready()
+        slow = threading.Thread(target=running.post, args=(V1, {"instances": [[1.0]]}))
+        slow.start()
+        process.until(lambda: _in_flight(running) == 1, "the prediction is on its way")
+        waits = []
+        while slow.is_alive() and len(waits) < 20:
+            began = time.perf_counter()
+            assert running.get("/healthz").status_code == 200
+            waits.append(time.perf_counter() - began)
+        slow.join()
+
+    assert len(waits) == 20
+    assert sorted(waits)[len(waits) // 2] < 0.05
+
+
+def _in_flight(running: process.Running) -> float:
+    page = running.get("/metrics").text
+    lines = [line for line in page.splitlines() if line.startswith("ferryman_requests_in_flight") and '"v1"' in line]
+    return float(lines[0].rpartition(" ")[2])
+
+
+async def test_a_stop_loses_no_request(slow_model, tmp_path):
+    with process.server(
+        slow_model, tmp_path, FERRYMAN_ALLOW_PICKLE="true", FERRYMAN_DRAIN_SECONDS="1", FERRYMAN_MAX_BATCH_SIZE="4"
+    ) as running:
+        running.until_ready()
+        codes: list[int] = []
+        stopped = asyncio.Event()
+
+        async def prober(http: httpx.AsyncClient) -> None:
+            while not stopped.is_set():
+                try:
+                    answer = await http.post(V1, json={"instances": [[0.01]]})
+                except httpx.ConnectError:  # nobody listens any more: the mesh would have gone elsewhere
+                    return
+                codes.append(answer.status_code)
+
+        async with httpx.AsyncClient(base_url=running.address, timeout=30) as http:
+            probers = [asyncio.create_task(prober(http)) for _ in range(8)]
+            long = asyncio.create_task(http.post(V1, json={"instances": [[2.0]]}))
+            while len(codes) < 20:
+                await asyncio.sleep(0.01)
+            running.tell_to_stop()
+            while (ready := await http.get("/readyz")).status_code == 200:
+                await asyncio.sleep(0.01)
+            during = await http.post(V1, json={"instances": [[0.01]]})
+            await asyncio.gather(*probers)
+            last = await long
+
+    assert ready.json()["phase"] == "draining"
+    assert (during.status_code, during.headers["connection"]) == (200, "close")
+    assert set(codes) == {200}
+    assert last.json() == {"predictions": [2.0]}
+    assert running.exit_code() == 0
+
+
+def test_a_stop_while_loading_is_quick(shelf, tmp_path):
+    with process.server(
+        shelf.mlflow_sklearn(), tmp_path, FERRYMAN_ALLOW_PICKLE="true", FERRYMAN_DRAIN_SECONDS="60"
+    ) as running:
+        process.until(lambda: running.get("/healthz").status_code == 200, "alive")
+        running.tell_to_stop()
+
+        assert running.exit_code() == 0

@@ -1,0 +1,70 @@
+"""The environment contract."""
+
+from pathlib import Path
+
+import pytest
+
+from ferryman_server import settings
+from ferryman_server.reason import FatalError, Reason
+from ferryman_server.settings import Format, Settings
+
+
+def test_the_operators_environment_becomes_settings():
+    found = settings.from_environment({
+        "FERRYMAN_MODEL_NAME": "fraud",
+        "FERRYMAN_MODEL_VERSION": "7",
+        "FERRYMAN_REVISION": "fraud-0a1b2c3d",
+        "FERRYMAN_MODEL_URI": "models:/fraud/7",
+        "FERRYMAN_MODEL_FORMAT": "mlflow",
+        "FERRYMAN_MODEL_DIR": "/m",
+        "FERRYMAN_MODEL_DIGEST": "sha256:" + "a" * 64,
+        "FERRYMAN_ALLOW_PICKLE": "true",
+        "FERRYMAN_PVC_MOUNT": "/p",
+        "FERRYMAN_PORT": "9000",
+        "FERRYMAN_WARMUP_REQUESTS": "3",
+        "FERRYMAN_MAX_BATCH_SIZE": "32",
+        "FERRYMAN_DRAIN_SECONDS": "9",
+        "FERRYMAN_TERMINATION_LOG": "/t",
+    })
+
+    assert found == Settings(
+        model_name="fraud",
+        model_version="7",
+        revision="fraud-0a1b2c3d",
+        model_uri="models:/fraud/7",
+        model_format=Format.MLFLOW,
+        model_dir=Path("/m"),
+        model_digest="sha256:" + "a" * 64,
+        allow_pickle=True,
+        pvc_mount=Path("/p"),
+        port=9000,
+        warmup_requests=3,
+        max_batch_size=32,
+        drain_seconds=9,
+        termination_log=Path("/t"),
+    )
+
+
+def test_empty_values_mean_the_defaults():
+    env = {name: "" for name in ("FERRYMAN_MODEL_VERSION", "FERRYMAN_MODEL_FORMAT", "FERRYMAN_MODEL_DIGEST")}
+
+    assert settings.from_environment({"FERRYMAN_MODEL_NAME": "fraud", **env}) == Settings("fraud")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("FERRYMAN_MODEL_NAME", "", "the name that clients use"),
+        ("FERRYMAN_PORT", "http", "a whole number, 0 or more"),
+        ("FERRYMAN_MAX_BATCH_SIZE", "0", "a whole number, 1 or more"),
+        ("FERRYMAN_ALLOW_PICKLE", "yes", "true or false"),
+        ("FERRYMAN_MODEL_DIGEST", "md5:1", "64 hexadecimal digits"),
+        ("FERRYMAN_MODEL_FORMAT", "coreml", '"coreml" is not known; use one of auto, mlflow'),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_refused(variable, value, told):
+    with pytest.raises(FatalError) as refused:
+        settings.from_environment({"FERRYMAN_MODEL_NAME": "fraud", variable: value})
+
+    assert told in refused.value.message
+    assert refused.value.reason in {Reason.LOAD_FAILED, Reason.UNKNOWN_FORMAT}
