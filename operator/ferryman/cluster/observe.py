@@ -82,11 +82,12 @@ def _backend(revision: str, by_kind: dict[str, dict[str, Body]], pods: list[Body
 
 
 def _available(deployment: Body) -> int:
-    """Return the available pods; none as long as the figure speaks of an earlier text of the Deployment."""
-    status = deployment.get("status") or {}
-    if status.get("observedGeneration", 0) < deployment["metadata"].get("generation", 1):
-        return 0
-    return int(status.get("availableReplicas", 0))
+    """Return the available pods.
+
+    The figure counts even while it speaks of an earlier text of the Deployment: that text changes only when the
+    autoscaler moves `replicas`, and to take the pods for gone then would take their traffic away.
+    """
+    return int((deployment.get("status") or {}).get("availableReplicas", 0))
 
 
 def _record(deployment: Body) -> Revision | None:
