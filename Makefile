@@ -84,3 +84,21 @@ test-pure: venv ## the pure tier: planner, renderers, server; no cluster (under 
 .PHONY: test-api
 test-api: .venv/.stamp ## the api tier: a real etcd, kube-apiserver and kube-controller-manager
 	@$(PY) -m pytest -q tests/api_tier
+
+# --- the local cluster -------------------------------------------------------------------------
+LOCAL_CLUSTER := PYTHONPATH=local-cluster $(PY) -m localcluster
+.PHONY: cluster
+cluster: .venv/.stamp ## a real Kubernetes with Istio on this machine (CLUSTER=kind|source, else by itself)
+	@$(LOCAL_CLUSTER) up
+
+.PHONY: cluster-down
+cluster-down: .venv/.stamp ## end the local cluster and remove every trace of it but the cache
+	@$(LOCAL_CLUSTER) down
+
+.PHONY: cluster-status
+cluster-status: .venv/.stamp ## each component of the local cluster, its memory and processor time
+	@$(LOCAL_CLUSTER) status
+
+.PHONY: images
+images: .venv/.stamp ## build both images and bring them into the local cluster, where they changed
+	@$(LOCAL_CLUSTER) images

@@ -16,7 +16,7 @@ from localcluster import pki, templates
 def write_kubeconfig(
     file: pathlib.Path, server: str, authority: pki.Authority, user: str, groups: tuple[str, ...] = ()
 ) -> pathlib.Path:
-    """A kubeconfig of the user, who is made by signing; every file that it needs is inside it or beside the authority."""
+    """A kubeconfig of the user, who is made by signing; the files that it names lie beside the authority."""
     certificate, key = authority.issue(f"user-{file.name.removesuffix('.kubeconfig')}", user, groups)
     config = {
         "apiVersion": "v1",
@@ -58,9 +58,7 @@ class Client:
 
     def patch(self, path: str, change: Mapping[str, Any]) -> Any:
         """Merge the change into the object at the path."""
-        code, body = self._send(
-            "PATCH", path, json.dumps(change), {"Content-Type": "application/merge-patch+json"}
-        )
+        code, body = self._send("PATCH", path, json.dumps(change), {"Content-Type": "application/merge-patch+json"})
         if code != http.HTTPStatus.OK:
             raise OSError(f"PATCH {path} answered {code}: {body[:500].decode(errors='replace')}")
         return json.loads(body)

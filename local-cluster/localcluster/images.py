@@ -49,7 +49,9 @@ def base_archive() -> pathlib.Path:
         for leftover in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man"):
             shutil.rmtree(root / leftover, ignore_errors=True)
         fresh = archive.with_suffix(".new")
-        shell.run("tar", "--create", f"--file={fresh}", f"--directory={root}", "--sort=name", "--exclude=./dev/*", ".")
+        shell.run(
+            "tar", "--create", f"--file={fresh}", f"--directory={root}", "--sort=name", "--exclude=./dev/*", "."
+        )
         fresh.replace(archive)
     finally:
         shutil.rmtree(root, ignore_errors=True)

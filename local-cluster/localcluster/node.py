@@ -105,7 +105,7 @@ def advertise_gpus(count: int, kubeconfig: pathlib.Path | None = None) -> None:
 
 
 def image_store() -> pathlib.Path:
-    """containerd's root: images outlive a cluster, so that the next one has them at once."""
+    """Containerd's root: images outlive a cluster, so that the next one has them at once."""
     return paths.cache() / "containerd"
 
 

@@ -13,7 +13,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from localcluster import errors, waiting
+from localcluster import errors
 
 OWNER = "FERRYMAN_CLUSTER"
 NAME = "FERRYMAN_CLUSTER_COMPONENT"
@@ -32,7 +32,7 @@ class Daemon:
 
     def digest(self) -> str:
         """What tells a process of this daemon from one that was started otherwise."""
-        program = os.stat(self.argv[0])
+        program = pathlib.Path(self.argv[0]).stat()
         told = repr((self.argv, sorted(self.env.items()), program.st_size, program.st_mtime_ns))
         digest = hashlib.sha256(told.encode())
         for file in self.inputs:
@@ -61,7 +61,8 @@ def running(owner: pathlib.Path) -> list[Running]:
             program = (entry / "exe").readlink().name.removesuffix(" (deleted)")
         except OSError:
             continue  # it ended, or is the kernel's, or another user's
-        marks = dict(pair.decode(errors="replace").partition("=")[::2] for pair in pairs if b"FERRYMAN_CLUSTER" in pair)
+        told = (pair.decode(errors="replace") for pair in pairs if pair.startswith(OWNER.encode()))
+        marks = dict(pair.partition("=")[::2] for pair in told)
         if marks.get(OWNER) == str(owner):
             found.append(Running(int(entry.name), marks.get(NAME, ""), marks.get(DIGEST, ""), program))
     return found
@@ -70,9 +71,9 @@ def running(owner: pathlib.Path) -> list[Running]:
 def ensure(daemon: Daemon, owner: pathlib.Path, log: pathlib.Path, seconds: float = 60) -> bool:
     """Adopt the daemon where it runs as wanted and serves, else (re)start it; True where it was started."""
     wanted = daemon.digest()
-    mine = [r for r in running(owner) if r.name == daemon.name and r.program == pathlib.Path(daemon.argv[0]).resolve().name]
-    alive = [r for r in mine if r.digest == wanted]
-    if len(alive) == 1 and len(mine) == 1 and _serves(daemon, alive[0].pid, log, min(seconds, 10)):
+    program = pathlib.Path(daemon.argv[0]).resolve().name
+    mine = [r for r in running(owner) if r.name == daemon.name and r.program == program]
+    if [r.digest for r in mine] == [wanted] and _serves(daemon, mine[0].pid, log, min(seconds, 10)):
         return False
     end([r.pid for r in mine])
     pid = _start(daemon, owner, log, wanted)
@@ -88,8 +89,9 @@ def end(pids: Iterable[int], grace: float = 5.0) -> None:
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, kind)
-        waiting.until(lambda: not any(map(alive, left)), seconds, every=0.02)
-        left = {pid for pid in left if alive(pid)}
+        deadline = time.monotonic() + seconds
+        while (left := {pid for pid in left if alive(pid)}) and time.monotonic() < deadline:
+            time.sleep(0.02)
         if not left:
             return
 

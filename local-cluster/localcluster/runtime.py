@@ -44,11 +44,9 @@ def end_pods() -> None:
     address = (str(tools.find("ctr")), f"--address={node.SOCKET}", "--namespace=k8s.io")
     containers = shell.attempt(*address, "containers", "list", "--quiet").stdout.split()
     for verbs in (("tasks", "delete", "--force"), ("containers", "delete")):
+        quiet = subprocess.DEVNULL
         jobs = [
-            subprocess.Popen(
-                [*address, *verbs, one], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
-            for one in containers
+            subprocess.Popen([*address, *verbs, one], stdin=quiet, stdout=quiet, stderr=quiet) for one in containers
         ]
         for job in jobs:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -92,15 +90,7 @@ def clear() -> None:
     for folder in pod_cgroups():
         _remove_cgroup(folder)
     shutil.rmtree(paths.RUNTIME, ignore_errors=True)
-    links = pathlib.Path("/var/log/containers")
-    for link in links.glob("*.log"):
-        if link.is_symlink() and str(link.readlink()).startswith(str(paths.state())):
-            link.unlink()
-    for cached in pathlib.Path("/var/lib/cni/results").glob("ferryman-*"):
-        cached.unlink()
-    for folder in (links, SHIM_SOCKETS, pathlib.Path("/var/lib/cni/results"), pathlib.Path("/var/lib/cni")):
-        with contextlib.suppress(OSError):
-            folder.rmdir()  # only where it is empty
+    _clear_fixed_places()
 
 
 def unmount_below(*folders: pathlib.Path) -> None:
@@ -121,3 +111,21 @@ def _remove_cgroup(folder: pathlib.Path) -> None:
             folder.rmdir()
             return
         time.sleep(0.02)  # the kernel lets go of ended processes a moment later
+
+
+def _clear_fixed_places() -> None:
+    """What containerd and the kubelet put where no option moves it; folders go only where they end up empty."""
+    links, results = pathlib.Path("/var/log/containers"), pathlib.Path("/var/lib/cni/results")
+    plugins = pathlib.Path("/var/lib/kubelet/device-plugins")
+    for link in links.glob("*.log"):
+        if link.is_symlink() and str(link.readlink()).startswith(str(paths.state())):
+            link.unlink()
+    for result in results.glob("*"):
+        if str(paths.RUNTIME) in result.read_text(errors="replace"):
+            result.unlink()
+    (plugins / "kubelet.sock").unlink(missing_ok=True)
+    runc = SHIM_SOCKETS.parent / "runc"
+    places = (links, results, results.parent, plugins, plugins.parent, runc / "k8s.io", runc, SHIM_SOCKETS)
+    for folder in (*places, SHIM_SOCKETS.parent):
+        with contextlib.suppress(OSError):
+            folder.rmdir()

@@ -1,11 +1,10 @@
 """The cluster from source: every component a process of this machine, pods in a containerd of the cluster's own."""
 
-import contextlib
 import dataclasses
-import fcntl
+import functools
 import shutil
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
+from http import HTTPStatus
 
 from localcluster import (
     access,
@@ -30,6 +29,20 @@ from localcluster import (
 )
 
 COMPONENTS = ("kubernetes", "etcd", "istio", "coredns", "metrics-server", "helm", "pause")
+DAEMONS = (
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "containerd",
+    "kubelet",
+    "kube-proxy",
+    "coredns",
+    "metrics-server",
+    "istiod",
+    "envoy",
+)
+IMAGES_WELCOME = "pause image"  # from this step on, images can be brought in
 BUILDS = {name: f"build {name}" for name in COMPONENTS}
 
 
@@ -52,80 +65,59 @@ def build_steps() -> list[flow.Step]:
     for name in COMPONENTS:
         component = versions.components()[name]
         if not binaries.built(component):
-            steps.append(flow.Step(BUILDS[name], partial(binaries.build, component), before))
+            steps.append(flow.Step(BUILDS[name], functools.partial(binaries.build, component), before))
             before = (BUILDS[name],)
     return steps
 
 
-def up(board: progress.Board, apiserver_args: tuple[str, ...] = ()) -> None:
-    """Bring up what does not run, adopt what does; returns when the cluster serves."""
-    with only_one():
-        builds = build_steps()
-        there = {step.name for step in builds}
+def up_steps(apiserver_args: tuple[str, ...] = ()) -> list[flow.Step]:
+    """Bring up what does not run, adopt what does; at the end the cluster serves."""
+    paths.state().mkdir(parents=True, exist_ok=True)
+    builds = build_steps()
+    to_build = {step.name for step in builds}
 
-        def built(*names: str) -> tuple[str, ...]:
-            return tuple(BUILDS[name] for name in names if BUILDS[name] in there)
+    def built(*names: str) -> tuple[str, ...]:
+        return tuple(BUILDS[name] for name in names if BUILDS[name] in to_build)
 
-        mine = dataclasses.replace(plan(), apiserver_args=apiserver_args)
-        flow.run(
-            [
-                flow.Step("tools", lambda say: tools.install(tools.NODE, say)),
-                *builds,
-                flow.Step("network", lambda _: network.up(), ("tools",)),
-                flow.Step("certificates", lambda _: plane.prepare(mine)),
-                daemon("containerd", mine, node.containerd, "tools", "certificates"),
-                flow.Step("pause image", lambda _: runtime.ensure_pause(), ("containerd", *built("pause"))),
-                daemon("etcd", mine, plane.etcd, "certificates", *built("etcd")),
-                daemon("kube-apiserver", mine, plane.apiserver, "network", "etcd", *built("kubernetes")),
-                daemon("kube-controller-manager", mine, plane.controller_manager, "kube-apiserver"),
-                daemon("kube-scheduler", mine, addons.scheduler, "kube-apiserver"),
-                daemon("kubelet", mine, node.kubelet, "kube-apiserver", "pause image"),
-                daemon("kube-proxy", mine, node.kube_proxy, "kube-apiserver"),
-                flow.Step("resource definitions", lambda _: apply(mine), ("kube-apiserver", *built("istio"))),
-                daemon("istiod", mine, istio.istiod, "resource definitions", *built("istio")),
-                daemon("envoy", mine, gateway.envoy, "istiod"),
-                daemon("coredns", mine, addons.coredns, "kube-apiserver", *built("coredns")),
-                daemon("metrics-server", mine, addons.metrics_server, "kubelet", *built("metrics-server")),
-                flow.Step("node ready", lambda _: _wait_for_node(mine), ("kubelet",)),
-            ],
-            board,
-        )
+    mine = dataclasses.replace(plan(), apiserver_args=apiserver_args)
+    return [
+        flow.Step("tools", lambda say: tools.install(tools.NODE, say)),
+        *builds,
+        flow.Step("network", lambda _: network.up(), ("tools",)),
+        flow.Step("certificates", lambda _: plane.prepare(mine)),
+        _daemon("containerd", mine, node.containerd, "tools", "certificates"),
+        flow.Step(IMAGES_WELCOME, lambda _: runtime.ensure_pause(), ("containerd", *built("pause"))),
+        _daemon("etcd", mine, plane.etcd, "certificates", *built("etcd")),
+        _daemon("kube-apiserver", mine, plane.apiserver, "network", "etcd", *built("kubernetes")),
+        _daemon("kube-controller-manager", mine, plane.controller_manager, "kube-apiserver"),
+        _daemon("kube-scheduler", mine, addons.scheduler, "kube-apiserver"),
+        _daemon("kubelet", mine, node.kubelet, "kube-apiserver", IMAGES_WELCOME),
+        _daemon("kube-proxy", mine, node.kube_proxy, "kube-apiserver"),
+        flow.Step("manifests", lambda _: apply(mine), ("kube-apiserver", *built("istio"))),
+        _daemon("istiod", mine, istio.istiod, "manifests"),
+        _daemon("envoy", mine, gateway.envoy, "istiod"),
+        _daemon("coredns", mine, addons.coredns, "kube-apiserver", *built("coredns")),
+        _daemon("metrics-server", mine, addons.metrics_server, "kubelet", *built("metrics-server")),
+        flow.Step("node ready", lambda _: _wait_for_node(mine), ("kubelet",)),
+        flow.Step("metrics served", lambda _: _wait_for_metrics(mine), ("metrics-server", "manifests", "node ready")),
+    ]
 
 
 def down() -> None:
     """End everything and remove every trace but the cache."""
-    with only_one():
-        alive = process.running(paths.state())
-        first = [r.pid for r in alive if r.name not in ("etcd", "kube-apiserver", "containerd")]
-        process.end(first, grace=2.0)
-        process.end([r.pid for r in alive if r.name == "kube-apiserver"], grace=0.2)
-        runtime.end_pods()
-        process.end([r.pid for r in process.running(paths.state())], grace=2.0)
-        runtime.kill_pod_processes()
-        runtime.clear()
-        network.down()
-        shutil.rmtree(paths.state(), ignore_errors=True)
+    alive = process.running(paths.state())
+    first = [r.pid for r in alive if r.name not in ("etcd", "kube-apiserver", "containerd")]
+    process.end(first, grace=2.0)
+    process.end([r.pid for r in alive if r.name == "kube-apiserver"], grace=0.2)
+    runtime.end_pods()
+    process.end([r.pid for r in process.running(paths.state())], grace=2.0)
+    runtime.kill_pod_processes()
+    runtime.clear()
+    network.down()
+    shutil.rmtree(paths.state(), ignore_errors=True)
 
 
-def is_up() -> bool:
-    """Whether anything of this cluster runs."""
-    return bool(process.running(paths.state()))
-
-
-@contextlib.contextmanager
-def only_one() -> Iterator[None]:
-    """One `up` or `down` at a time."""
-    paths.cache().mkdir(parents=True, exist_ok=True)
-    paths.state().mkdir(parents=True, exist_ok=True)
-    with (paths.cache() / ".cluster.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise errors.ClusterError("another `up` or `down` of this cluster is at work; wait for its end") from error
-        yield
-
-
-def daemon(name: str, mine: plane.Plan, make: Callable[[plane.Plan], process.Daemon], *needs: str) -> flow.Step:
+def _daemon(name: str, mine: plane.Plan, make: Callable[[plane.Plan], process.Daemon], *needs: str) -> flow.Step:
     """A step that starts or adopts one daemon."""
 
     def action(_: progress.Say) -> None:
@@ -150,3 +142,10 @@ def _wait_for_node(mine: plane.Plan) -> None:
     client = access.Client(mine.kubeconfig)
     if not waiting.until(lambda: node.is_ready(client), seconds=60):
         raise errors.ClusterError(f"the node is not Ready after 60 s; see {paths.logs() / 'kubelet.log'}")
+
+
+def _wait_for_metrics(mine: plane.Plan) -> None:
+    client = access.Client(mine.kubeconfig)
+    path = "/apis/metrics.k8s.io/v1beta1/nodes"
+    if not waiting.until(lambda: client.status(path) == HTTPStatus.OK, seconds=60):
+        raise errors.ClusterError(f"the metrics API does not answer; see {paths.logs() / 'metrics-server.log'}")
