@@ -113,6 +113,7 @@ def _sources(component: versions.Component) -> pathlib.Path:
 def _inputs(component: versions.Component) -> str:
     """A digest of all that decides what the compiler makes, but the compiler."""
     digest = hashlib.sha256(repr((component.version, dict(component.programs), component.stamp)).encode())
+    digest.update((_sources(component) / "go.sum").read_bytes())
     for package in component.programs.values():
         if package.startswith("./"):
             for file in sorted((_sources(component) / package).glob("*.go")):
