@@ -66,7 +66,7 @@ def _set(kube: Kube, console: Console, clock: float) -> Registered:
     with futures.ThreadPoolExecutor() as pool:
         emptied = pool.submit(stage.fresh_namespace, kube, "demo")
         stage.tracking(kube)
-        stage.operator(kube, registryPollSeconds="5")
+        stage.operator(kube, poll_seconds=5)
         stage.rolled_out(kube, "ml", "mlflow", SLOW_SECONDS, _once(say))
         say("MLflow answers; four models are being trained and registered in it")
         registered = stage.train(kube, "fraud", *KINDS)

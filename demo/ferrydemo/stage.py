@@ -81,9 +81,9 @@ def tracking(kube: Kube) -> None:
     kube.apply((HERE / "manifests" / "gateway.yaml").read_text())
 
 
-def operator(kube: Kube, **values: str) -> None:
+def operator(kube: Kube, poll_seconds: int) -> None:
     """Install the chart, or bring what is installed up to it; the operator is not waited for."""
-    settings = {"trackingUri": TRACKING_URI, **values}
+    settings = {"mlflow.trackingUri": TRACKING_URI, "mlflow.pollSeconds": poll_seconds}
     flags = [flag for key, value in settings.items() for flag in ("--set", f"{key}={value}")]
     kube.run(
         [

@@ -40,7 +40,7 @@ def kube() -> Kube:
 def installed(kube: Kube) -> Kube:
     """The cluster with MLflow, the gateway and the operator from its chart."""
     stage.tracking(kube)
-    stage.operator(kube, registryPollSeconds="2")
+    stage.operator(kube, poll_seconds=2)
     stage.rolled_out(kube, "ml", "mlflow", 240)
     stage.rolled_out(kube, stage.SYSTEM_NAMESPACE, stage.OPERATOR, 120)
     return kube
