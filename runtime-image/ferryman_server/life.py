@@ -24,6 +24,7 @@ from ferryman_server.serving import Phase, Serving
 # closes first makes the other's next request fail, so let it not be us.
 _KEEP_ALIVE = 3900
 _FINISH = 30
+_LINGER = 0.25
 
 
 class _Server(uvicorn.Server):
@@ -71,6 +72,10 @@ class Life:
             code = 1
         if code == 0:
             reason.retract(self._settings.termination_log)
+        for listener in getattr(server, "servers", ()):
+            listener.close()
+        # A connection that was accepted a moment ago has its request still on the wire.
+        await asyncio.sleep(_LINGER)
         server.should_exit = True
         await listening
         log.line(f"Stopped, exit code {code}")

@@ -36,12 +36,17 @@ class Metrics:
         self._identity = identity
         labels = (*_MODEL, "protocol")
         self._requests = Counter(
-            "ferryman_requests", "Prediction requests, by protocol and HTTP status code.", (*labels, "code"),
+            "ferryman_requests",
+            "Prediction requests, by protocol and HTTP status code.",
+            (*labels, "code"),
             registry=self.registry,
         )
         duration = Histogram(
-            "ferryman_request_duration_seconds", "From the last byte of a request to the first of its answer.",
-            labels, buckets=_SECONDS, registry=self.registry,
+            "ferryman_request_duration_seconds",
+            "From the last byte of a request to the first of its answer.",
+            labels,
+            buckets=_SECONDS,
+            registry=self.registry,
         )
         in_flight = Gauge(
             "ferryman_requests_in_flight", "Prediction requests being answered now.", labels, registry=self.registry
@@ -62,7 +67,10 @@ class Metrics:
         self._warmup = self._gauge("ferryman_warmup_seconds", "How long the warm-up predictions took.")
         self._ready = self._gauge("ferryman_ready", "1 while the server takes traffic.")
         self._info = Gauge(
-            "ferryman_model_info", "Always 1; what is served.", (*_MODEL, "platform", "digest"), registry=self.registry
+            "ferryman_model_info",
+            "Always 1; what is served.",
+            (*_MODEL, "platform", "digest"),
+            registry=self.registry,
         )
 
     def _histogram(self, name: str, words: str, buckets: tuple[float, ...]) -> Histogram:

@@ -48,7 +48,7 @@ def run(model: Model, root: Path, requests: int, name: str) -> Warm:
     for done in range(requests):
         try:
             answer = model.predict(rows)
-        except Exception as error:  # noqa: BLE001 - the model's own code, judged below
+        except Exception as error:
             if example is None and not isinstance(error, _BROKEN):
                 log.line(f'Model "{name}" refused a made-up row ({first_line(error)}); it starts cold')
                 return Warm(done)
@@ -58,7 +58,9 @@ def run(model: Model, root: Path, requests: int, name: str) -> Warm:
                 f'Model "{name}" cannot predict {what}: {type(error).__name__}: {first_line(error)}; '
                 "check it with the server's package versions.",
             ) from error
-    return Warm(requests, tuple(Tensor(one, kinds.of(array), (-1, *array.shape[1:])) for one, array in answer.items()))
+    return Warm(
+        requests, tuple(Tensor(one, kinds.of(array), (-1, *array.shape[1:])) for one, array in answer.items())
+    )
 
 
 def _example(schema: Schema, root: Path) -> Rows | None:

@@ -133,12 +133,13 @@ async def test_a_stop_loses_no_request(slow_model, tmp_path):
             during = await http.post(V1, json={"instances": [[0.01]]})
             await asyncio.gather(*probers)
             last = await long
+        code = running.exit_code()
 
+    assert code == 0
     assert ready.json()["phase"] == "draining"
     assert (during.status_code, during.headers["connection"]) == (200, "close")
     assert set(codes) == {200}
     assert last.json() == {"predictions": [2.0]}
-    assert running.exit_code() == 0
 
 
 def test_a_stop_while_loading_is_quick(shelf, tmp_path):

@@ -10,22 +10,24 @@ from ferryman_server.settings import Format, Settings
 
 
 def test_the_operators_environment_becomes_settings():
-    found = settings.from_environment({
-        "FERRYMAN_MODEL_NAME": "fraud",
-        "FERRYMAN_MODEL_VERSION": "7",
-        "FERRYMAN_REVISION": "fraud-0a1b2c3d",
-        "FERRYMAN_MODEL_URI": "models:/fraud/7",
-        "FERRYMAN_MODEL_FORMAT": "mlflow",
-        "FERRYMAN_MODEL_DIR": "/m",
-        "FERRYMAN_MODEL_DIGEST": "sha256:" + "a" * 64,
-        "FERRYMAN_ALLOW_PICKLE": "true",
-        "FERRYMAN_PVC_MOUNT": "/p",
-        "FERRYMAN_PORT": "9000",
-        "FERRYMAN_WARMUP_REQUESTS": "3",
-        "FERRYMAN_MAX_BATCH_SIZE": "32",
-        "FERRYMAN_DRAIN_SECONDS": "9",
-        "FERRYMAN_TERMINATION_LOG": "/t",
-    })
+    found = settings.from_environment(
+        {
+            "FERRYMAN_MODEL_NAME": "fraud",
+            "FERRYMAN_MODEL_VERSION": "7",
+            "FERRYMAN_REVISION": "fraud-0a1b2c3d",
+            "FERRYMAN_MODEL_URI": "models:/fraud/7",
+            "FERRYMAN_MODEL_FORMAT": "mlflow",
+            "FERRYMAN_MODEL_DIR": "/m",
+            "FERRYMAN_MODEL_DIGEST": "sha256:" + "a" * 64,
+            "FERRYMAN_ALLOW_PICKLE": "true",
+            "FERRYMAN_PVC_MOUNT": "/p",
+            "FERRYMAN_PORT": "9000",
+            "FERRYMAN_WARMUP_REQUESTS": "3",
+            "FERRYMAN_MAX_BATCH_SIZE": "32",
+            "FERRYMAN_DRAIN_SECONDS": "9",
+            "FERRYMAN_TERMINATION_LOG": "/t",
+        }
+    )
 
     assert found == Settings(
         model_name="fraud",
@@ -46,7 +48,7 @@ def test_the_operators_environment_becomes_settings():
 
 
 def test_empty_values_mean_the_defaults():
-    env = {name: "" for name in ("FERRYMAN_MODEL_VERSION", "FERRYMAN_MODEL_FORMAT", "FERRYMAN_MODEL_DIGEST")}
+    env = dict.fromkeys(("FERRYMAN_MODEL_VERSION", "FERRYMAN_MODEL_FORMAT", "FERRYMAN_MODEL_DIGEST"), "")
 
     assert settings.from_environment({"FERRYMAN_MODEL_NAME": "fraud", **env}) == Settings("fraud")
 

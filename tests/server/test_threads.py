@@ -11,7 +11,13 @@ CORES = len(os.sched_getaffinity(0))
 
 @pytest.mark.parametrize(
     ("cpu_max", "wanted"),
-    [("100000 100000", 1), ("50000 100000", 1), ("150000 100000", min(2, CORES)), ("max 100000", CORES), ("?", CORES)],
+    [
+        ("100000 100000", 1),
+        ("50000 100000", 1),
+        ("150000 100000", min(2, CORES)),
+        ("max 100000", CORES),
+        ("?", CORES),
+    ],
 )
 def test_a_cgroup_v2_limit_rounds_up_to_whole_cpus(tmp_path, cpu_max, wanted):
     (tmp_path / "cpu.max").write_text(cpu_max)

@@ -79,7 +79,7 @@ def _too_large(values: Sequence[Any], kind: Kind, where: Where) -> InvalidInputE
     raise AssertionError("a value overflowed together and none does alone")
 
 
-def describe(value: Any) -> str:  # noqa: PLR0911 - one line a JSON type
+def describe(value: Any) -> str:
     """What came, as the client would call it."""
     match value:
         case None:

@@ -20,8 +20,7 @@ class Rows:
     def fits(self, other: "Rows") -> bool:
         """Whether both can go through the model as one batch."""
         return self.names == other.names and all(
-            a.dtype == b.dtype and a.shape[1:] == b.shape[1:]
-            for a, b in zip(self.arrays, other.arrays, strict=True)
+            a.dtype == b.dtype and a.shape[1:] == b.shape[1:] for a, b in zip(self.arrays, other.arrays, strict=True)
         )
 
 

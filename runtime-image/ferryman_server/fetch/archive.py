@@ -72,8 +72,7 @@ def _write(members: Iterator[tuple[str, int, IO[bytes]]], into: Path, name: str,
         if total > limit or count > _MOST_FILES:
             raise FatalError(
                 Reason.ARTIFACT_CORRUPT,
-                f"Archive {name} unpacks to more than {limit} bytes or {_MOST_FILES} files; "
-                "is it a model?",
+                f"Archive {name} unpacks to more than {limit} bytes or {_MOST_FILES} files; is it a model?",
             )
         target = into / relative
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -40,8 +40,7 @@ def fetch(source: sources.Source, into: Path, *, limit: int) -> None:
         if total > limit:
             raise FatalError(
                 Reason.ARTIFACT_CORRUPT,
-                f"{source.uri} is {progress.size(total)}; "
-                f"the most a model may be is {progress.size(limit)}.",
+                f"{source.uri} is {progress.size(total)}; the most a model may be is {progress.size(limit)}.",
             )
         repository.download_artifacts("", str(into))
     except mlflow.exceptions.MlflowException as error:

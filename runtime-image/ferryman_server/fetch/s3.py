@@ -4,7 +4,7 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import boto3
+import boto3.session
 import botocore.config
 import botocore.exceptions
 
@@ -57,7 +57,7 @@ def _client() -> Any:
     style = {"addressing_style": "path"} if _endpoint() else {}
     config = botocore.config.Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 3}, s3=style)
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-    return boto3.client("s3", config=config, region_name=region)
+    return boto3.session.Session().client("s3", config=config, region_name=region)
 
 
 def _endpoint() -> str:

@@ -63,6 +63,4 @@ def parse(uri: str, *, allow_http: bool = False) -> Source:
 
 
 def _malformed(uri: str, wanted: str) -> FatalError:
-    return FatalError(
-        Reason.ARTIFACT_NOT_FOUND, f'"{uri}" is not a model address; write {wanted}.'
-    )
+    return FatalError(Reason.ARTIFACT_NOT_FOUND, f'"{uri}" is not a model address; write {wanted}.')

@@ -81,7 +81,7 @@ def _parts(estimator: Any) -> list[Any]:
 
 
 def _one_thread(estimator: Any) -> None:
-    """joblib's pool costs milliseconds a call; across requests there is enough to do already."""
+    """Joblib's pool costs milliseconds a call; across requests there is enough to do already."""
     if not hasattr(estimator, "get_params"):
         return
     jobs = {name: 1 for name in estimator.get_params(deep=True) if name == "n_jobs" or name.endswith("__n_jobs")}

@@ -71,7 +71,9 @@ def _signature(inputs: list[dict[str, Any]]) -> Signature:
         return Signature(tensors=tensors, named=named)
     kinds = [_COLUMN_KINDS.get(spec["type"]) for spec in inputs]
     columns = tuple(
-        Column(spec.get("name", f"feature_{at}"), kind, required=spec.get("required", not spec.get("optional", False)))
+        Column(
+            spec.get("name", f"feature_{at}"), kind, required=spec.get("required", not spec.get("optional", False))
+        )
         for at, (spec, kind) in enumerate(zip(inputs, kinds, strict=True))
         if kind is not None
     )

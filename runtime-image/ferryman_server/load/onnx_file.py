@@ -30,7 +30,7 @@ def load(path: Path, context: contexts.Context) -> Model:
 
     try:
         session = onnxruntime.InferenceSession(path, _options(onnxruntime, context.threads), _providers(onnxruntime))
-    except Exception as error:  # noqa: BLE001 - ONNX Runtime has a dozen exceptions and no common base
+    except Exception as error:
         raise FatalError(
             Reason.ARTIFACT_CORRUPT,
             f'File "{path.name}" of model "{context.model}" is not a graph that ONNX Runtime '

@@ -49,9 +49,9 @@ def _given(rows: Rows, schema: Schema) -> Any:
     names = rows.names or tuple(column.name for column in schema.columns)
     optional = {column.name for column in schema.columns if not column.required}
     given = dict(zip(names, rows.arrays, strict=True))
-    return pd.DataFrame({
-        name: _column(array) for name, array in given.items() if name not in optional or not _all_absent(array)
-    })
+    return pd.DataFrame(
+        {name: _column(array) for name, array in given.items() if name not in optional or not _all_absent(array)}
+    )
 
 
 def _column(array: Array) -> Array:

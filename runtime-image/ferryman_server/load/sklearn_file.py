@@ -9,7 +9,7 @@ from typing import Any
 from ferryman_server import log
 from ferryman_server.dataplane.model import Model
 from ferryman_server.load import context as contexts
-from ferryman_server.load import detect, estimator
+from ferryman_server.load import estimator
 from ferryman_server.reason import FatalError, Reason, first_line
 
 # What the gradient boosting libraries' estimators are made of; they hold data, not code.

@@ -105,7 +105,9 @@ class App:
         said = " ".join(str(error).split())[:500]
         log.line(f"Request {request_id} failed: {type(error).__name__}: {said}")
         told = f"The prediction failed inside the server; its log has the cause under request id {request_id}."
-        return message.error(500, told, *(() if given else ((b"x-request-id", request_id.encode()),)), request_id=request_id)
+        return message.error(
+            500, told, *(() if given else ((b"x-request-id", request_id.encode()),)), request_id=request_id
+        )
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
         declared = headers.get(b"content-length", b"")
@@ -132,7 +134,8 @@ class App:
 
     def _too_large(self, came: str) -> RefusedError:
         return RefusedError(
-            413, f"The body may have {self._most} bytes, and it has {came}; send fewer rows at a time.",
+            413,
+            f"The body may have {self._most} bytes, and it has {came}; send fewer rows at a time.",
             (b"connection", b"close"),
         )
 

@@ -46,9 +46,13 @@ def _split(schema: Schema, given: Any) -> Rows:
     if not isinstance(given, dict) or "data" not in given:
         raise RefusedError(400, '"dataframe_split" must be an object with "columns" and "data".')
     columns = given.get("columns")
-    if columns is not None and not (isinstance(columns, list) and all(isinstance(name, str | int) for name in columns)):
+    if columns is not None and not (
+        isinstance(columns, list) and all(isinstance(name, str | int) for name in columns)
+    ):
         raise RefusedError(400, '"dataframe_split.columns" must be a list of names.')
-    return validate.from_split(schema, None if columns is None else [str(name) for name in columns], given["data"], "data")
+    return validate.from_split(
+        schema, None if columns is None else [str(name) for name in columns], given["data"], "data"
+    )
 
 
 def _csv(schema: Schema, body: bytes) -> Rows:
@@ -64,7 +68,7 @@ def _csv(schema: Schema, body: bytes) -> Rows:
     if isinstance(schema, Table):
         kinds = {column.name: schema.packed or column.kind for column in schema.columns}
         if not schema.named and schema.width == len(header):
-            kinds = {name: schema.packed or Kind.FP64 for name in header}
+            kinds = dict.fromkeys(header, schema.packed or Kind.FP64)
     values = [[_cell(text, kinds.get(name)) for name, text in zip(header, row, strict=False)] for row in data]
     for at, row in enumerate(data):
         if len(row) != len(header):

@@ -5,7 +5,7 @@ from typing import Any
 
 from ferryman_server import __version__
 from ferryman_server.dataplane import kind as kinds
-from ferryman_server.dataplane import validate
+from ferryman_server.dataplane import tensors, validate
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.model import Model
 from ferryman_server.dataplane.plane import DataPlane
@@ -36,7 +36,7 @@ async def infer(request: Request, plane: DataPlane, serving: Serving) -> Respons
     return message.answer(reply)
 
 
-def _read(given: Any, at: int) -> validate.NamedTensor:
+def _read(given: Any, at: int) -> tensors.NamedTensor:
     where = f'"inputs[{at}]"'
     if not isinstance(given, dict):
         raise RefusedError(400, f"{where} must be an object with name, datatype, shape and data.")
@@ -52,7 +52,7 @@ def _read(given: Any, at: int) -> validate.NamedTensor:
         raise RefusedError(400, f'Input "{name}": "shape" must be a list of sizes, got {json.dumps(shape)[:80]}.')
     if not isinstance(data, list):
         raise RefusedError(400, f'Input "{name}": "data" must be a list.')
-    return validate.NamedTensor(name, Kind(datatype), tuple(shape), data)
+    return tensors.NamedTensor(name, Kind(datatype), tuple(shape), data)
 
 
 def _chosen(answer: Answer, wanted: Any) -> Answer:
@@ -114,7 +114,8 @@ def _inputs(schema: Table | Tensors) -> list[dict[str, Any]]:
             matrix["parameters"] = {"columns": [column.name for column in schema.columns]}
         return [matrix]
     return [
-        _describe(Tensor(column.name, column.kind, (-1,))) | ({} if column.required else {"parameters": {"optional": True}})
+        _describe(Tensor(column.name, column.kind, (-1,)))
+        | ({} if column.required else {"parameters": {"optional": True}})
         for column in schema.columns
     ]
 

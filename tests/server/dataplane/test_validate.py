@@ -7,7 +7,7 @@ from ferryman_server.dataplane import schema, validate
 from ferryman_server.dataplane.errors import InvalidInputError
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.schema import Column, Tensor
-from ferryman_server.dataplane.validate import NamedTensor
+from ferryman_server.dataplane.tensors import NamedTensor
 
 MATRIX = schema.matrix(2)
 NAMED = schema.named((Column("a", Kind.FP64), Column("b", Kind.FP64)), Kind.FP64)
@@ -94,8 +94,14 @@ def test_a_free_table_takes_what_comes_and_keeps_its_names():
             lambda: validate.from_rows(NAMED, [1, 2], "instances"),
             '"instances[0]" must be a row, 2 values a row (a, b), got the number 1.',
         ),
-        (lambda: validate.from_rows(NAMED, [], "instances"), '"instances" is empty; the model expects at least one row.'),
-        (lambda: validate.from_rows(NAMED, "x", "instances"), '"instances" must be a list of rows, got the string "x".'),
+        (
+            lambda: validate.from_rows(NAMED, [], "instances"),
+            '"instances" is empty; the model expects at least one row.',
+        ),
+        (
+            lambda: validate.from_rows(NAMED, "x", "instances"),
+            '"instances" must be a list of rows, got the string "x".',
+        ),
         (
             lambda: validate.from_columns(NAMED, {"a": [1], "b": [1, 2]}, "inputs"),
             'The columns of "inputs" must be equally long: a has 1, b has 2.',

@@ -44,7 +44,12 @@ def _fetch(room: Path, uri: str, address: str) -> tuple[int, dict[str, str], str
         "FERRYMAN_TERMINATION_LOG": str(words),
     }
     done = subprocess.run(
-        [sys.executable, "-m", "ferryman_server.fetch"], env=env, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "ferryman_server.fetch"],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     return done.returncode, json.loads(words.read_text()) if words.exists() else {}, done.stderr
 

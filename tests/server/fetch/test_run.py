@@ -49,9 +49,7 @@ class Shop(http.server.SimpleHTTPRequestHandler):
 def shop(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     goods = tmp_path / "goods"
     goods.mkdir()
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), lambda *args: Shop(*args, directory=str(goods))
-    )
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), lambda *args: Shop(*args, directory=str(goods)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}", goods
     server.shutdown()

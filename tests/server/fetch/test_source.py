@@ -24,7 +24,16 @@ def test_a_uri_names_a_place_and_a_path_in_it(uri, kind, place, path):
 
 
 @pytest.mark.parametrize(
-    "uri", ["models:/iris", "models:/iris@champion", "s3://bucket", "https://host", "ftp://x/y", "model.onnx", "pvc://c/../x"]
+    "uri",
+    [
+        "models:/iris",
+        "models:/iris@champion",
+        "s3://bucket",
+        "https://host",
+        "ftp://x/y",
+        "model.onnx",
+        "pvc://c/../x",
+    ],
 )
 def test_a_uri_that_names_no_model_is_refused_with_what_would_do(uri):
     with pytest.raises(FatalError, match="is not a model address; write") as refused:
