@@ -83,7 +83,7 @@ class Life:
 
     def _config(self) -> uvicorn.Config:
         return uvicorn.Config(
-            app.App(self._serving, self._measures),  # type: ignore[arg-type]  # uvicorn's ASGI types are narrower
+            app.App(self._serving, self._measures),
             host=self._settings.host,
             port=self._settings.port,
             http="httptools",
@@ -134,7 +134,8 @@ class Life:
             measures.ready(now=True)
         log.line(
             f'Model "{settings.model_name}" is ready: {loaded.model.platform}, loaded in {loaded_at - began:.2f} s, '
-            f"{warm.predictions} warm-up predictions in {now - loaded_at:.2f} s, {self._cpus} CPU(s), port {settings.port}"
+            f"{warm.predictions} warm-up predictions in {now - loaded_at:.2f} s, "
+            f"{self._cpus} CPU(s), port {settings.port}"
         )
 
     async def _drain(self) -> None:

@@ -35,10 +35,10 @@ def slow_model(tmp_path_factory):
 
     root = tmp_path_factory.mktemp("slow")
     (root / "slow.py").write_text(_SLOW)
+    signature = ModelSignature(Schema([ColSpec("double", "seconds")]))
     mlflow.pyfunc.save_model(
-        root / "model", python_model=str(root / "slow.py"), signature=ModelSignature(Schema([ColSpec("double", "seconds")])),
-        pip_requirements=["mlflow"],
-    )  # fmt: skip
+        root / "model", python_model=str(root / "slow.py"), signature=signature, pip_requirements=["mlflow"]
+    )
     return root / "model"
 
 

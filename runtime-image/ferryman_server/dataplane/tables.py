@@ -82,6 +82,19 @@ def from_columns(schema: Table, given: dict[str, Any], where: Any, label: str) -
     return assemble(schema, arrays_by_name)
 
 
+def from_tensors(schema: Table, given: dict[str, tensors.NamedTensor]) -> Rows:
+    """One tensor per column, of shape [-1] or [-1, 1]."""
+    optional = {column.name for column in schema.columns if not column.required}
+    names.check(set(schema.index), optional, given, "inputs")
+    arrays = {}
+    for column in schema.columns:
+        if column.name in given:
+            tensor = given[column.name]
+            shape = (-1, 1) if len(tensor.shape) == 2 else (-1,)
+            arrays[column.name] = tensors.array(tensor, schema.packed or column.kind, shape).reshape(-1)
+    return assemble(schema, arrays)
+
+
 def assemble(schema: Table, arrays: dict[str, Array]) -> Rows:
     """Converted columns as the model takes them: one matrix, or one array each."""
     counts = {name: array.shape[0] for name, array in arrays.items()}

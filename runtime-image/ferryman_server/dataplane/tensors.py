@@ -56,6 +56,20 @@ def from_values(schema: Tensors, given: dict[str, tuple[Any, str]]) -> Rows:
     return together(arrays)
 
 
+def from_named(schema: Tensors, given: dict[str, NamedTensor]) -> Rows:
+    """Tensors by name; a lone one needs none."""
+    if len(schema.tensors) == len(given) == 1:
+        given = {schema.tensors[0].name: next(iter(given.values()))}
+    names.check({tensor.name for tensor in schema.tensors}, set(), given, "inputs")
+    return together([array(given[wanted.name], wanted.kind, wanted.shape) for wanted in schema.tensors])
+
+
+def as_they_are(given: dict[str, NamedTensor]) -> Rows:
+    """Tensors for a model without a schema: what they say they are, with their names if there are several."""
+    arrays = [array(one, one.kind, (-1,) * len(one.shape)) for one in given.values()]
+    return together(arrays, tuple(given) if len(given) > 1 else ())
+
+
 def array(given: NamedTensor, kind: Kind, shape: tuple[int, ...]) -> Array:
     """One tensor, if its shape and datatype are those that were asked for."""
     fits = len(given.shape) == len(shape) and all(
@@ -100,11 +114,12 @@ def _shape(values: Any, where: str) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def together(arrays: list[Array], names: tuple[str, ...] = ()) -> Rows:
+def together(arrays: list[Array], called: tuple[str, ...] = ()) -> Rows:
+    """Arrays that must have the same number of rows, at least one."""
     counts = {array.shape[0] if array.ndim else 0 for array in arrays}
     if len(counts) > 1:
         raise InvalidInputError(f"All inputs must have the same number of rows, got {sorted(counts)}.")
     count = counts.pop()
     if count == 0:
         raise InvalidInputError("The inputs have no rows; the model expects at least one.")
-    return Rows(tuple(arrays), count, names)
+    return Rows(tuple(arrays), count, called)

@@ -77,31 +77,20 @@ def from_tensors(schema: Schema, given: list[tensors.NamedTensor]) -> Rows:
     if len(by_name) < len(given):
         raise InvalidInputError('"inputs" names a tensor twice.')
     if isinstance(schema, Tensors):
-        if len(schema.tensors) == len(given) == 1:  # a lone input needs no name
-            by_name = {schema.tensors[0].name: given[0]}
-        names.check({tensor.name for tensor in schema.tensors}, set(), by_name, "inputs")
-        return tensors.together(
-            [tensors.array(by_name[wanted.name], wanted.kind, wanted.shape) for wanted in schema.tensors]
-        )
-    only = given[0]
+        return tensors.from_named(schema, by_name)
     if schema.free:
-        return tensors.together(
-            [tensors.array(t, t.kind, (-1,) * len(t.shape)) for t in given], tuple(by_name) if len(given) > 1 else ()
-        )
-    if len(given) == 1 and not (schema.width == 1 and len(only.shape) == 1) and only.name not in schema.index:
-        return tables.from_matrix(schema, only)
-    if not schema.named and len(given) > 1:
-        raise InvalidInputError(
-            f"The model expects one input of shape [-1, {schema.width}], got {len(given)}: {', '.join(by_name)}."
-        )
+        return tensors.as_they_are(by_name)
+    if len(given) == 1 and _is_matrix(schema, given[0]):
+        return tables.from_matrix(schema, given[0])
+    if schema.named:
+        return tables.from_tensors(schema, by_name)
+    raise InvalidInputError(
+        f"The model expects one input of shape [-1, {schema.width}], got {len(given)}: {', '.join(by_name)}."
+    )
+
+
+def _is_matrix(schema: Table, tensor: tensors.NamedTensor) -> bool:
+    """Whether a lone tensor is the whole table, and not the only column of a table of one."""
     if not schema.named:
-        return tables.from_matrix(schema, only)
-    optional = {column.name for column in schema.columns if not column.required}
-    names.check(set(schema.index), optional, by_name, "inputs")
-    arrays = {}
-    for column in schema.columns:
-        if column.name in by_name:
-            tensor = by_name[column.name]
-            shape = (-1, 1) if len(tensor.shape) == 2 else (-1,)
-            arrays[column.name] = tensors.array(tensor, schema.packed or column.kind, shape).reshape(-1)
-    return tables.assemble(schema, arrays)
+        return True
+    return tensor.name not in schema.index and not (schema.width == 1 and len(tensor.shape) == 1)

@@ -47,7 +47,8 @@ def fetch(source: sources.Source, into: Path, *, limit: int) -> bool:
         endpoint = _endpoint() or "Amazon S3"
         raise FatalError(
             Reason.ARTIFACT_UNREACHABLE,
-            f"{endpoint} did not answer for {source.uri} ({first_line(error)}); check AWS_ENDPOINT_URL and the network.",
+            f"{endpoint} did not answer for {source.uri} ({first_line(error)}); "
+            "check AWS_ENDPOINT_URL and the network.",
         ) from error
     return list(listed) == [source.path]
 
@@ -99,7 +100,8 @@ def _refused(source: sources.Source, error: botocore.exceptions.ClientError) -> 
     if code in _FORBIDDEN:
         return FatalError(
             Reason.ARTIFACT_FORBIDDEN,
-            f"Access to {source.uri} was denied ({code}); check the credentials in the Secret and the bucket's policy.",
+            f"Access to {source.uri} was denied ({code}); "
+            "check the credentials in the Secret and the bucket's policy.",
         )
     return FatalError(
         Reason.ARTIFACT_UNREACHABLE, f"{source.uri} could not be read: {first_line(error)}; try again later."

@@ -90,9 +90,9 @@ def _shape(given: list[Any]) -> tuple[int, ...]:
 
 def _schema(inputs: tuple[Tensor, ...]) -> Schema:
     first = inputs[0]
-    if len(inputs) == 1 and len(first.shape) == 2 and first.shape[0] == -1 and first.shape[1] > 1:
-        if first.kind.is_number:
-            return schemas.matrix(first.shape[1], first.kind, first.name)
+    is_matrix = len(inputs) == 1 and len(first.shape) == 2 and first.shape[0] == -1 and first.shape[1] > 1
+    if is_matrix and first.kind.is_number:
+        return schemas.matrix(first.shape[1], first.kind, first.name)
     if all(tensor.shape == (-1, 1) for tensor in inputs):
         return schemas.named(tuple(Column(tensor.name, tensor.kind) for tensor in inputs), None)
     return schemas.Tensors(inputs)

@@ -1,5 +1,6 @@
 """XGBoost's own files (.ubj, .json): a Booster, or the scikit-learn class that MLflow recorded."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ def load(path: Path, context: contexts.Context, model_class: str = BOOSTER) -> M
     )
 
 
-def _schema(names: list[str] | None, width: int) -> schemas.Schema:
+def _schema(names: Sequence[str] | None, width: int) -> schemas.Schema:
     if names:
         return schemas.named(tuple(schemas.Column(name, Kind.FP32) for name in names), Kind.FP32)
     return schemas.matrix(width, Kind.FP32)

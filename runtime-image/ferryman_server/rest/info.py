@@ -1,7 +1,7 @@
 """Everything but predictions: probes, status, metadata, metrics, and a helpful no."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from ferryman_server import __version__, metrics
 from ferryman_server.rest import message, v2
@@ -20,35 +20,31 @@ def describe(
         raise RefusedError(405, f"{method} is not for {path}; use POST.", (b"allow", b"POST"))
     if method not in {"GET", "HEAD"} and not _prediction_of_another(path):
         raise RefusedError(405, f"{method} is not for {path}; use GET.", (b"allow", b"GET"))
-    match path:
-        case "/healthz" | "/v2/health/live":
-            return message.answer({"live": True})
-        case "/readyz" | "/v2/health/ready" | "/ping" | "/health":
-            return _readiness(serving)
-        case "/version":
-            return message.answer({"version": __version__})
-        case "/metrics":
-            return Response(200, measures.page(), metrics.CONTENT_TYPE.encode())
-        case "/v1/models":
-            return message.answer({"models": [serving.settings.model_name]})
-        case "/v2":
-            return message.answer(v2.server())
+    if page := _PAGES.get(path):
+        return page(serving, measures)
     if found := _V1_MODEL.fullmatch(path):
-        _known(serving, found[1], None)
-        if found[2]:
-            raise RefusedError(404, f'Model "{found[1]}" has no verb "{found[2][1:]}"; use :predict.')
-        name = serving.settings.model_name
-        if not serving.answers:
-            return message.error(503, serving.sentence(), (b"retry-after", b"1"))
-        return message.answer({"name": name, "ready": serving.ready})
+        return _v1_status(found, serving)
     if found := _V2_MODEL.fullmatch(path):
-        _known(serving, found[1], found[2])
-        if found[3] == "/ready":
-            return _readiness(serving)
-        if serving.plane is None:
-            return message.error(503, serving.sentence(), (b"retry-after", b"1"))
-        return message.answer(v2.metadata(serving.plane.model, serving))
+        return _v2_status(found, serving)
     raise RefusedError(404, f"Nothing is at {path}; predictions are at {', '.join(sorted(predicts))}.")
+
+
+def _v1_status(found: re.Match[str], serving: Serving) -> Response:
+    _known(serving, found[1], None)
+    if found[2]:
+        raise RefusedError(404, f'Model "{found[1]}" has no verb "{found[2][1:]}"; use :predict.')
+    if not serving.answers:
+        return message.error(503, serving.sentence(), (b"retry-after", b"1"))
+    return message.answer({"name": found[1], "ready": serving.ready})
+
+
+def _v2_status(found: re.Match[str], serving: Serving) -> Response:
+    _known(serving, found[1], found[2])
+    if found[3] == "/ready":
+        return _readiness(serving)
+    if serving.plane is None:
+        return message.error(503, serving.sentence(), (b"retry-after", b"1"))
+    return message.answer(v2.metadata(serving.plane.model, serving))
 
 
 def _prediction_of_another(path: str) -> bool:
@@ -70,3 +66,22 @@ def _known(serving: Serving, name: str, version: str | None) -> None:
     if version is not None and version != ours_version:
         what = f'version "{ours_version}"' if ours_version else "a model without a version number"
         raise RefusedError(404, f'Model "{name}" has no version "{version}" here; this server has {what}.')
+
+
+def _liveness() -> Response:
+    return message.answer({"live": True})
+
+
+Page = Callable[[Serving, metrics.Metrics], Response]
+_PAGES: dict[str, Page] = {
+    "/healthz": lambda _serving, _measures: _liveness(),
+    "/v2/health/live": lambda _serving, _measures: _liveness(),
+    "/readyz": lambda serving, _measures: _readiness(serving),
+    "/v2/health/ready": lambda serving, _measures: _readiness(serving),
+    "/ping": lambda serving, _measures: _readiness(serving),
+    "/health": lambda serving, _measures: _readiness(serving),
+    "/version": lambda _serving, _measures: message.answer({"version": __version__}),
+    "/v1/models": lambda serving, _measures: message.answer({"models": [serving.settings.model_name]}),
+    "/v2": lambda _serving, _measures: message.answer(v2.server()),
+    "/metrics": lambda _serving, measures: Response(200, measures.page(), metrics.CONTENT_TYPE.encode()),
+}

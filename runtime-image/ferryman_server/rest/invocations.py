@@ -77,7 +77,7 @@ def _csv(schema: Schema, body: bytes) -> Rows:
 
 
 def _cell(text: str, kind: Kind | None) -> Any:
-    """A cell by its column's type; without one, a number if it reads as one. What does not fit stays text, to be named."""
+    """A cell by its column's type, or a number if it reads as one. What does not fit stays text, to be named."""
     if kind is Kind.BYTES:
         return text
     if text == "":
