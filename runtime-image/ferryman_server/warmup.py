@@ -79,7 +79,8 @@ def _rows(schema: Schema, given: dict[str, Any]) -> Rows | None:
             return validate.from_columns(schema, inputs, "inputs")
         case {"inputs": list() as inputs} | {"instances": list() as inputs}:
             return validate.from_rows(schema, inputs, "inputs")
-    return None
+        case _:
+            return None
 
 
 def made_up(schema: Schema) -> Rows | None:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from server import iris, process
 
 # The library asks for updates and reports its use unless told not to; tests talk to loopback only.

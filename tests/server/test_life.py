@@ -7,7 +7,6 @@ import time
 
 import httpx
 import pytest
-
 from server import iris, process
 
 V1 = "/v1/models/iris:predict"

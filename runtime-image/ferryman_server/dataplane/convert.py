@@ -58,11 +58,10 @@ def _culprit(values: Sequence[Any], kind: Kind, where: Where) -> InvalidInputErr
 
 
 def _fits(value: Any, kind: Kind) -> bool:
-    match kind:
-        case Kind.BOOL:
-            return isinstance(value, bool)
-        case Kind.BYTES:
-            return isinstance(value, str)
+    if kind is Kind.BOOL:
+        return isinstance(value, bool)
+    if kind is Kind.BYTES:
+        return isinstance(value, str)
     if isinstance(value, bool):
         return False
     if kind.is_float:

@@ -9,7 +9,7 @@ from ferryman_server.dataplane import schema as schemas
 from ferryman_server.dataplane.errors import InvalidInputError
 from ferryman_server.dataplane.model import Model
 from ferryman_server.dataplane.rows import Answer, Array, Rows
-from ferryman_server.dataplane.schema import Schema, Table, Tensors
+from ferryman_server.dataplane.schema import Schema, Tensors
 from ferryman_server.load import context as contexts
 from ferryman_server.load import mlmodel
 from ferryman_server.reason import first_line
@@ -44,7 +44,7 @@ def _given(rows: Rows, schema: Schema) -> Any:
         return {tensor.name: array for tensor, array in zip(schema.tensors, rows.arrays, strict=True)}
     if schema.free and not rows.names:
         return rows.arrays[0]
-    if isinstance(schema, Table) and schema.packed:
+    if schema.packed:
         return rows.arrays[0]
     names = rows.names or tuple(column.name for column in schema.columns)
     optional = {column.name for column in schema.columns if not column.required}

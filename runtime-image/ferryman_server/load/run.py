@@ -73,8 +73,9 @@ def _open(root: Path, settings: contract.Settings, threads: int) -> Model:
             return lightgbm_file.load(found.path, context)
         case Format.ONNX:
             return onnx_file.load(found.path, context)
-    assert described is not None
-    return mlflow_model.load(root, described.flavors, context)
+        case Format.MLFLOW | Format.AUTO:  # a found format is never AUTO
+            flavors = described.flavors if described else {}
+            return mlflow_model.load(root, flavors, context)
 
 
 def _missing(name: str, root: Path, error: ModuleNotFoundError) -> FatalError:

@@ -7,10 +7,10 @@ import sys
 import types
 
 import pytest
+from server import plain
 
 from ferryman_server.reason import FatalError, Reason
 from ferryman_server.settings import Format
-from server import plain
 
 
 def _refused(root, **more) -> FatalError:

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from server import iris, plain
 
 from ferryman_server import warmup
 from ferryman_server.dataplane import validate
-from server import iris, plain
 
 OPENERS = {
     "joblib": lambda shelf: shelf.joblib(),

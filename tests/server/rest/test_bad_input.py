@@ -3,10 +3,10 @@
 import json
 
 import pytest
+from server import iris, plain
 
 from ferryman_server.dataplane.model import Model
 from ferryman_server.dataplane.schema import matrix
-from server import iris, plain
 
 V1, V2, INVOKE = "/v1/models/iris:predict", "/v2/models/iris/infer", "/invocations"
 TENSOR = {"name": "x", "datatype": "FP64", "shape": [1, 4], "data": iris.FLOWERS[0]}

@@ -1,7 +1,6 @@
 """Everything that is not a prediction."""
 
 import pytest
-
 from server import iris, plain
 
 

@@ -1,7 +1,6 @@
 """The same flowers through each protocol, in each shape it allows."""
 
 import pytest
-
 from server import iris, plain
 
 SPLIT = {"columns": iris.NAMES, "data": iris.FLOWERS}
