@@ -1,0 +1,76 @@
+"""The operator as the process that the image runs, with the rights that the chart gives it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+from api_tier.kubectl import until
+
+ROOT = Path(__file__).parents[2]
+
+
+class OperatorProcess:
+    """One operator, to be started, killed and started again."""
+
+    def __init__(self, kubeconfig: Path, log: Path, ports: list[int], **settings: str) -> None:
+        self._log = log
+        self.metrics_port, self._liveness_port = ports
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("FERRYMAN_")},
+            "KUBECONFIG": str(kubeconfig),
+            "PYTHONPATH": str(ROOT / "operator"),
+            "FERRYMAN_METRICS_PORT": str(self.metrics_port),
+            "FERRYMAN_LIVENESS_PORT": str(self._liveness_port),
+            **{f"FERRYMAN_{name.upper()}": value for name, value in settings.items()},
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "ferryman"], env=self._environment, cwd="/", stdout=log, stderr=log
+            )
+        until(self._healthy, what=f"the operator is alive; its log: {self._log}")
+
+    def kill(self) -> None:
+        """End it as a node that fails would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """End it as a kubelet would; return its exit code."""
+        return self._end(signal.SIGTERM)
+
+    def exit_code(self) -> int | None:
+        assert self._process is not None
+        return self._process.poll()
+
+    def resident_megabytes(self) -> float:
+        assert self._process is not None
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+        return int(line.split()[1]) / 1024
+
+    def metrics(self) -> str:
+        return httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics", trust_env=False).text
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def _end(self, how: signal.Signals) -> int:
+        assert self._process is not None
+        self._process.send_signal(how)
+        return self._process.wait(timeout=30)
+
+    def _healthy(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, f"the operator ended; its log: {self._log.read_text()[-2000:]}"
+        try:
+            return httpx.get(f"http://127.0.0.1:{self._liveness_port}/healthz", trust_env=False).status_code == 200
+        except httpx.HTTPError:
+            return False

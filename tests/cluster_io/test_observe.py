@@ -1,0 +1,112 @@
+"""What a look makes of the objects that the apiserver returns."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ferryman.api.modeldeployment import ObjectMeta
+from ferryman.cluster import observe
+from ferryman.observed import Route
+from ferryman.render import names
+
+OWNER = ObjectMeta(name="fraud", namespace="default", uid="u1", generation=1, resource_version="1")
+RECORD = {"revision": "fraud-1", "model": {"uri": "s3://b/k", "requested": "s3://b/k"}, "image": "i", "pod": {}}
+
+
+def child(kind: str, name: str, revision: str | None = "fraud-1", **parts: Any) -> dict[str, Any]:
+    labels = {names.LABEL_DEPLOYMENT: "fraud", **({names.LABEL_REVISION: revision} if revision else {})}
+    metadata = {
+        "name": name,
+        "labels": labels,
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+        "generation": 2,
+        "annotations": parts.pop("annotations", {}),
+        "ownerReferences": [{"uid": "u1", "controller": True}],
+    }
+    return {"kind": kind, "metadata": metadata, "spec": {}, **parts}
+
+
+def deployment(**parts: Any) -> dict[str, Any]:
+    status = {"observedGeneration": 2, "availableReplicas": 3}
+    return child("Deployment", "fraud-1", **{"spec": {"replicas": 4}, "status": status, **parts})
+
+
+def route(*rules: dict[str, Any]) -> dict[str, Any]:
+    return child("VirtualService", "fraud", None, spec={"http": list(rules)})
+
+
+def to(revision: str, **weight: int) -> dict[str, Any]:
+    return {"destination": {"host": f"{revision}.default.svc.cluster.local"}, **weight}
+
+
+def test_a_backend_is_told_with_its_figures_and_its_record() -> None:
+    children = (
+        deployment(annotations={names.ANNOTATION_RECORD: json.dumps(RECORD)}),
+        child("Service", "fraud-1"),
+        child("DestinationRule", "fraud-1"),
+    )
+
+    backend = observe.seen(OWNER, children, [], mesh=True).backend("fraud-1")
+
+    assert (backend.desired, backend.available, backend.deployed, backend.addressed) == (4, 3, True, True)
+    assert backend.record is not None
+    assert backend.record.model.uri == "s3://b/k"
+
+
+def test_pods_are_not_taken_for_gone_while_the_autoscaler_changes_their_number() -> None:
+    scaled = deployment(status={"observedGeneration": 1, "availableReplicas": 3})
+
+    assert observe.seen(OWNER, (scaled,), [], mesh=True).backend("fraud-1").available == 3
+
+
+def test_a_service_without_a_destination_rule_is_no_address_in_a_mesh() -> None:
+    children = (child("Service", "fraud-1"),)
+
+    assert not observe.seen(OWNER, children, [], mesh=True).backend("fraud-1").addressed
+    assert observe.seen(OWNER, children, [], mesh=False).backend("fraud-1").addressed
+
+
+def test_a_record_that_nobody_can_read_is_none() -> None:
+    for text in ("{", "[]", '{"revision": 1}'):
+        broken = deployment(annotations={names.ANNOTATION_RECORD: text})
+        assert observe.seen(OWNER, (broken,), [], mesh=True).backend("fraud-1").record is None
+
+
+def test_the_split_is_read_back_from_the_route() -> None:
+    split = {"route": [to("fraud-1", weight=90), to("fraud-2", weight=10)]}
+
+    seen = observe.seen(OWNER, (route(split),), [], mesh=True)
+
+    assert seen.route == Route(weights={"fraud-1": 90, "fraud-2": 10})
+
+
+def test_a_lone_destination_without_a_weight_has_everything() -> None:
+    mirrored = {
+        "route": [to("fraud-1")],
+        "mirror": {"host": "fraud-2.default.svc.cluster.local"},
+        "mirrorPercentage": {"value": 25.0},
+    }
+
+    seen = observe.seen(OWNER, (route(mirrored),), [], mesh=True)
+
+    assert seen.route == Route(weights={"fraud-1": 100}, mirror="fraud-2", mirror_percent=25)
+
+
+def test_a_route_that_somebody_emptied_names_nobody() -> None:
+    assert observe.seen(OWNER, (route(),), [], mesh=True).route == Route()
+
+
+def test_the_front_service_tells_which_revision_it_selects() -> None:
+    front = child("Service", "fraud", None, spec={"selector": {names.LABEL_REVISION: "fraud-1"}})
+
+    assert observe.seen(OWNER, (front,), [], mesh=True).front == "fraud-1"
+    assert observe.seen(OWNER, (), [], mesh=True).front is None
+
+
+def test_only_a_controller_owns() -> None:
+    mine, stranger = deployment(), deployment()
+    stranger["metadata"]["ownerReferences"] = [{"uid": "u1"}, {"uid": "u2", "controller": True}]
+
+    assert observe.owns(OWNER, mine)
+    assert not observe.owns(OWNER, stranger)

@@ -1,0 +1,200 @@
+"""The registry, asked over HTTP: a small server speaks the few answers of MLflow's REST API that matter."""
+
+from __future__ import annotations
+
+import asyncio
+import http.server
+import json
+import socket
+import threading
+import urllib.parse
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ferryman.api.conditions import Reason
+from ferryman.api.status import ResolvedModel
+from ferryman.outcome import Unresolved
+from ferryman.registry import Registry
+from ferryman.settings import Settings
+
+MISSING = "RESOURCE_DOES_NOT_EXIST"
+
+
+class Mlflow:
+    """A registry with one model, `fraud`, whose version 7 is the champion."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.champion = "7"
+        self.down = False
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def answer(self, path: str, query: dict[str, str]) -> tuple[int, dict[str, object]]:
+        self.asked.append(path)
+        if self.down:
+            return 500, {"error_code": "INTERNAL_ERROR", "message": "the database is away"}
+        if query["name"] != "fraud":
+            return 404, {"error_code": MISSING, "message": f"Registered Model with name={query['name']} not found"}
+        match path.rsplit("2.0/mlflow/", 1)[-1]:
+            case "registered-models/get":
+                return 200, {"registered_model": {"name": "fraud"}}
+            case "registered-models/alias" if query["alias"] == "champion":
+                return 200, {"model_version": self._version(self.champion)}
+            case "registered-models/alias":
+                message = f"Registered model alias {query['alias']} not found."
+                return 400, {"error_code": "INVALID_PARAMETER_VALUE", "message": message}
+            case "model-versions/get" if query["version"] == "7":
+                return 200, {"model_version": self._version("7")}
+            case _:
+                return 404, {"error_code": MISSING, "message": "Model Version not found"}
+
+    def _version(self, version: str) -> dict[str, str]:
+        return {"name": "fraud", "version": version, "source": f"s3://mlflow/{version}", "run_id": "r1"}
+
+    def _handler(self) -> type[http.server.BaseHTTPRequestHandler]:
+        world = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                parts = urllib.parse.urlsplit(self.path)
+                status, body = world.answer(parts.path, dict(urllib.parse.parse_qsl(parts.query)))
+                payload = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(payload)))
+                self.end_headers()
+                self.wfile.write(payload)
+
+            def log_message(self, *_: object) -> None:
+                """Stay quiet."""
+
+        return Handler
+
+
+@pytest.fixture
+def mlflow() -> Iterator[Mlflow]:
+    world = Mlflow()
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def clock() -> list[float]:
+    return [0.0]
+
+
+@pytest.fixture
+def registry(mlflow: Mlflow, clock: list[float], monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_TIMEOUT", raising=False)
+    asked = Registry(Settings(tracking_uri=mlflow.url), lambda: clock[0])
+    yield asked
+    asked.close()
+
+
+V7 = {"version": "7", "source": "s3://mlflow/7", "run_id": "r1"}
+
+
+async def test_a_plain_location_means_itself(registry: Registry, mlflow: Mlflow) -> None:
+    assert await registry.resolve("s3://b/k") == ResolvedModel(uri="s3://b/k", requested="s3://b/k")
+    assert mlflow.asked == []
+
+
+async def test_a_version_and_an_alias_are_resolved(registry: Registry) -> None:
+    version = await registry.resolve("models:/fraud/7")
+    alias = await registry.resolve("models:/fraud@champion")
+
+    assert version == ResolvedModel(uri="models:/fraud/7", requested="models:/fraud/7", **V7)
+    assert alias == ResolvedModel(uri="models:/fraud/7", requested="models:/fraud@champion", **V7)
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason", "message"),
+    [
+        ("models:/other/1", Reason.MODEL_NOT_FOUND, 'has no registered model "other"'),
+        ("models:/other@champion", Reason.MODEL_NOT_FOUND, 'has no registered model "other"'),
+        ("models:/fraud/9", Reason.VERSION_NOT_FOUND, 'model "fraud" has no version 9 in MLflow'),
+        ("models:/fraud@best", Reason.ALIAS_NOT_FOUND, 'model "fraud" has no alias "best" in MLflow'),
+    ],
+)
+async def test_what_is_missing_is_told_apart(registry: Registry, uri: str, reason: Reason, message: str) -> None:
+    answer = await registry.resolve(uri)
+
+    assert isinstance(answer, Unresolved)
+    assert answer.reason is reason
+    assert message in answer.message
+
+
+async def test_an_answer_is_remembered_for_the_polling_period(
+    registry: Registry, mlflow: Mlflow, clock: list[float]
+) -> None:
+    await registry.resolve("models:/fraud@champion")
+    mlflow.champion = "8"
+    clock[0] = 29.0
+    before = await registry.resolve("models:/fraud@champion")
+    clock[0] = 31.0
+    after = await registry.resolve("models:/fraud@champion")
+
+    assert [getattr(answer, "version", None) for answer in (before, after)] == ["7", "8"]
+    assert len(mlflow.asked) == 2
+
+
+async def test_a_failure_is_remembered_for_a_few_seconds_only(
+    registry: Registry, mlflow: Mlflow, clock: list[float]
+) -> None:
+    mlflow.down = True
+    away = await registry.resolve("models:/fraud/7")
+    mlflow.down = False
+    clock[0] = 5.0
+    back = await registry.resolve("models:/fraud/7")
+
+    assert isinstance(away, Unresolved)
+    assert away.reason is Reason.REGISTRY_UNAVAILABLE
+    assert isinstance(back, ResolvedModel)
+
+
+async def test_many_who_ask_the_same_ask_once(registry: Registry, mlflow: Mlflow) -> None:
+    answers = await asyncio.gather(*(registry.resolve("models:/fraud/7") for _ in range(20)))
+
+    assert len({answer.model_dump_json() for answer in answers if isinstance(answer, ResolvedModel)}) == 1
+    assert len(mlflow.asked) == 1
+
+
+async def test_a_registry_that_is_away_is_told_quickly(clock: list[float], unanswered: Callable[[], str]) -> None:
+    registry = Registry(Settings(tracking_uri=unanswered(), registry_timeout_seconds=1), lambda: clock[0])
+
+    async with asyncio.timeout(10):
+        answer = await registry.resolve("models:/fraud/7")
+
+    registry.close()
+    assert isinstance(answer, Unresolved)
+    assert answer.reason is Reason.REGISTRY_UNAVAILABLE
+
+
+async def test_a_registry_that_nobody_configured_is_told(clock: list[float]) -> None:
+    registry = Registry(Settings(), lambda: clock[0])
+
+    answer = await registry.resolve("models:/fraud/7")
+
+    assert isinstance(answer, Unresolved)
+    assert answer.reason is Reason.REGISTRY_NOT_CONFIGURED
+    assert "mlflow.trackingUri" in answer.message
+
+
+@pytest.fixture
+def unanswered(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
+    """A port that takes connections and never answers."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_TIMEOUT", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield lambda: f"http://127.0.0.1:{listening.getsockname()[1]}"
