@@ -27,9 +27,6 @@ from ferryman.reconcile import Reconciler
 from ferryman.registry import Registry
 from ferryman.settings import Settings
 
-EXPECTED = (errors.Conflict, errors.Unavailable, errors.NameConflict)
-"""What goes wrong in a healthy installation, too, and needs no stack trace."""
-
 log = logging.getLogger("ferryman")
 
 
@@ -133,7 +130,7 @@ def _failed(key: Key, error: Exception, delay: float) -> None:
     """Count and tell a look that failed."""
     metrics.failed(error)
     level = logging.INFO if isinstance(error, errors.Conflict) else logging.WARNING
-    trace = None if isinstance(error, EXPECTED) else error
+    trace = None if isinstance(error, errors.ClusterError) else error  # those say all there is to say
     said = str(error) or repr(error)
     log.log(level, "%s/%s: %s; again in %.1f s", key.namespace, key.name, said, delay, exc_info=trace)
 

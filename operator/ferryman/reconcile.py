@@ -56,7 +56,10 @@ class Reconciler:
         """Look at one ModelDeployment; return in how many seconds to look again if nothing happens."""
         with metrics.RECONCILE_SECONDS.time():
             async with asyncio.timeout(LOOK_SECONDS):
-                return await self._look(key)
+                try:
+                    return await self._look(key)
+                except errors.Leaving:
+                    return None  # its namespace is being deleted, and it will be next
 
     async def _look(self, key: Key) -> float | None:
         try:

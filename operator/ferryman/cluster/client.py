@@ -155,10 +155,16 @@ class Client:
             detail = str(error) or "no answer in time"
             raise errors.Unavailable(verb, kind.name, *where, detail) from error
         if response.status >= HTTPStatus.BAD_REQUEST:
-            raised = _ERRORS.get(response.status, errors.Unavailable)
-            raise raised(verb, kind.name, *where, _said(response.status, text))
+            raise _error(response.status, text)(verb, kind.name, *where, _said(response.status, text))
         answer: Body = json.loads(text)
         return answer
+
+
+def _error(status: int, text: bytes) -> type[errors.ClusterError]:
+    """Return which of our errors an answer is."""
+    if status == HTTPStatus.FORBIDDEN and b'"NamespaceTerminating"' in text:
+        return errors.Leaving
+    return _ERRORS.get(status, errors.Unavailable)
 
 
 def _said(status: int, text: bytes) -> str:

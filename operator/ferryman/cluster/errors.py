@@ -37,6 +37,10 @@ class Forbidden(ClusterError):
     """The operator's ServiceAccount may not do this; its role is in the chart."""
 
 
+class Leaving(ClusterError):
+    """The namespace is being deleted; nothing new may be made in it."""
+
+
 class Gone(ClusterError):
     """The version that we asked for is no longer kept."""
 
