@@ -118,14 +118,14 @@ def load(reference: str, say: progress.Say = lambda _: None) -> bool:
     if stamp.exists() and stamp.read_text() == identity and runtime.has_image(reference):
         return False
     name, _, tag = reference.rpartition(":")
-    archive = paths.cache() / f".{identity[:12]}.oci.tar"
+    exported = paths.cache() / f".export-{identity[:12]}"
     try:
         say("export")
-        buildah("push", "--disable-compression", reference, f"oci-archive:{archive}:{tag}", seconds=600)
+        buildah("push", "--disable-compression", reference, f"dir:{exported}", seconds=600)
         say("import")
-        runtime.import_image(archive, base_name=name)
+        runtime.import_image(exported, name, tag)
     finally:
-        archive.unlink(missing_ok=True)
+        shutil.rmtree(exported, ignore_errors=True)
     stamp.write_text(identity)
     return True
 

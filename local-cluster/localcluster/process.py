@@ -75,7 +75,7 @@ def ensure(daemon: Daemon, owner: pathlib.Path, log: pathlib.Path, seconds: floa
     mine = [r for r in running(owner) if r.name == daemon.name and r.program == program]
     if [r.digest for r in mine] == [wanted] and _serves(daemon, mine[0].pid, log, min(seconds, 10)):
         return False
-    end([r.pid for r in mine])
+    end([r.pid for r in mine], grace=2.0)
     pid = _start(daemon, owner, log, wanted)
     if not _serves(daemon, pid, log, seconds):
         raise errors.ClusterError(f"{daemon.name} does not serve after {seconds:.0f} s; see {log}\n{tail(log)}")

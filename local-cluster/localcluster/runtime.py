@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 
-from localcluster import node, paths, pause, process, shell, tools, waiting
+from localcluster import errors, layout, node, paths, pause, process, shell, tools, waiting
 
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
 SHIM_SOCKETS = pathlib.Path("/run/containerd/s")
@@ -24,16 +24,34 @@ def has_image(reference: str) -> bool:
     return reference in ctr("images", "list", "--quiet", f"name=={reference}").split()
 
 
-def import_image(archive: pathlib.Path, base_name: str = "") -> None:
+def import_archive(archive: pathlib.Path) -> None:
     """Bring an image archive in and unpack it."""
-    named = (f"--base-name={base_name}",) if base_name else ()
-    ctr("images", "import", *named, str(archive))
+    ctr("images", "import", str(archive))
+
+
+def import_image(folder: pathlib.Path, name: str, tag: str) -> None:
+    """Bring in an image that buildah left in a folder, and of its blobs only those that are not here."""
+    here = set(ctr("content", "list", "--quiet").split())
+    command = (str(tools.find("ctr")), f"--address={node.SOCKET}", "--namespace=k8s.io")
+    with subprocess.Popen(
+        [*command, "images", "import", f"--base-name={name}", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as importer:
+        assert importer.stdin
+        assert importer.stderr
+        with contextlib.suppress(BrokenPipeError), importer.stdin:
+            layout.write_archive(folder, tag, importer.stdin, without=here)
+        said = importer.stderr.read().decode(errors="replace").strip()
+    if importer.returncode:
+        raise errors.ClusterError(f"containerd does not take {name} from {folder}: {said}")
 
 
 def ensure_pause() -> None:
     """Every pod needs it before its first container."""
     if not has_image(node.PAUSE):
-        import_image(pause.write(node.PAUSE, paths.state() / "pause.tar"))
+        import_archive(pause.write(node.PAUSE, paths.state() / "pause.tar"))
 
 
 def end_pods() -> None:
