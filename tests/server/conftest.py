@@ -18,11 +18,22 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> iris.Shelf:
     return iris.Shelf(tmp_path_factory.mktemp("shelf"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def tracking(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[process.Tracking | None]:
+    """A real MLflow server, started before the first test if any needs it: it takes its time to come up."""
+    needed = any("tracking_server" in getattr(item, "fixturenames", ()) for item in request.session.items)
+    server = process.Tracking(tmp_path_factory.mktemp("mlflow")) if needed else None
+    yield server
+    if server:
+        server.stop()
+
+
 @pytest.fixture(scope="session")
-def tracking_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real MLflow tracking server with its registry; its address."""
-    with process.tracking_server(tmp_path_factory.mktemp("mlflow")) as address:
-        yield address
+def tracking_server(tracking: process.Tracking) -> str:
+    """The address of the MLflow server, once it answers."""
+    return tracking.address()
 
 
 @pytest.fixture(scope="session")

@@ -46,6 +46,12 @@ class Running:
     def get(self, path: str) -> httpx.Response:
         return httpx.get(self.address + path, timeout=10)
 
+    def in_flight(self) -> float:
+        """V1 requests that are being answered, by the server's own metric."""
+        name = "ferryman_requests_in_flight"
+        lines = [one for one in self.get("/metrics").text.splitlines() if one.startswith(name) and '"v1"' in one]
+        return float(lines[0].rpartition(" ")[2])
+
     def post(self, path: str, body: object, **headers: str) -> httpx.Response:
         return httpx.post(self.address + path, json=body, headers=headers, timeout=30)
 
@@ -91,23 +97,29 @@ def server(model_dir: Path, scratch: Path, **contract: str) -> Iterator[Running]
         popen.wait()
 
 
-@contextlib.contextmanager
-def tracking_server(scratch: Path) -> Iterator[str]:
-    """`mlflow server` with SQLite and an artefact store that it proxies."""
-    port = free_port()
-    command = [
-        str(Path(sys.executable).with_name("mlflow")), "server",
-        "--backend-store-uri", f"sqlite:///{scratch}/mlflow.db",
-        "--artifacts-destination", str(scratch / "artifacts"),
-        "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-    ]  # fmt: skip
-    env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    with (scratch / "server.log").open("wb") as sink:
-        popen = subprocess.Popen(command, env=env, stderr=sink, stdout=sink, start_new_session=True)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        until(lambda: httpx.get(f"{address}/health", timeout=2).status_code == 200, "MLflow answers")
-        yield address
-    finally:
-        os.killpg(popen.pid, signal.SIGKILL)
-        popen.wait()
+class Tracking:
+    """`mlflow server` with SQLite and an artefact store that it proxies; it starts at once and is awaited later."""
+
+    def __init__(self, scratch: Path) -> None:
+        port = free_port()
+        self._address = f"http://127.0.0.1:{port}"
+        command = [
+            str(Path(sys.executable).with_name("mlflow")), "server",
+            "--backend-store-uri", f"sqlite:///{scratch}/mlflow.db",
+            "--artifacts-destination", str(scratch / "artifacts"),
+            "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+        ]  # fmt: skip
+        env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        with (scratch / "server.log").open("wb") as sink:
+            self._popen = subprocess.Popen(command, env=env, stderr=sink, stdout=sink, start_new_session=True)
+
+    def address(self) -> str:
+        def healthy() -> bool:
+            return httpx.get(f"{self._address}/health", timeout=2).status_code == 200
+
+        until(healthy, "MLflow answers")
+        return self._address
+
+    def stop(self) -> None:
+        os.killpg(self._popen.pid, signal.SIGKILL)
+        self._popen.wait()
