@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import dataclasses
 import signal
+import socket
 import time
 from collections.abc import Iterator
 
@@ -24,6 +25,7 @@ from ferryman_server.serving import Phase, Serving
 # closes first makes the other's next request fail, so let it not be us.
 _KEEP_ALIVE = 3900
 _FINISH = 30
+_BACKLOG = 2048
 _LINGER = 0.25
 
 
@@ -52,8 +54,12 @@ class Life:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._signalled)
+        try:
+            listener = _listen(self._settings)
+        except reason.FatalError as error:
+            return self._gone(error)
         server = _Server(self._config())
-        listening = asyncio.create_task(server.serve())
+        listening = asyncio.create_task(server.serve(sockets=[listener]))
         starting = asyncio.create_task(self._start(worker.Worker(loop)))
         told = asyncio.create_task(self._told.wait())
         code = 0
@@ -67,13 +73,11 @@ class Life:
                 await asyncio.wait({listening, told}, return_when=asyncio.FIRST_COMPLETED)
                 await self._drain()
         except reason.FatalError as error:
-            log.line(str(error))
-            reason.publish(error, self._settings.termination_log)
-            code = 1
+            code = self._gone(error)
         if code == 0:
             reason.retract(self._settings.termination_log)
-        for listener in getattr(server, "servers", ()):
-            listener.close()
+        for door in getattr(server, "servers", ()):
+            door.close()
         # A connection that was accepted a moment ago has its request still on the wire.
         await asyncio.sleep(_LINGER)
         server.should_exit = True
@@ -81,11 +85,14 @@ class Life:
         log.line(f"Stopped, exit code {code}")
         return code
 
+    def _gone(self, error: reason.FatalError) -> int:
+        log.line(str(error))
+        reason.publish(error, self._settings.termination_log)
+        return 1
+
     def _config(self) -> uvicorn.Config:
         return uvicorn.Config(
             app.App(self._serving, self._measures),
-            host=self._settings.host,
-            port=self._settings.port,
             http="httptools",
             loop="none",
             lifespan="off",
@@ -145,6 +152,22 @@ class Life:
         log.line(f"Told to stop: unready, answering for {seconds} s more")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._hurry.wait(), timeout=seconds)
+
+
+def _listen(settings: contract.Settings) -> socket.socket:
+    """Bound before anything slow, so that a taken port is said at once."""
+    try:
+        if settings.host == "" and socket.has_dualstack_ipv6():
+            return socket.create_server(
+                ("", settings.port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=_BACKLOG
+            )
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise reason.FatalError(
+            reason.Reason.LOAD_FAILED,
+            f"Port {settings.port} cannot be listened on ({error.strerror}); free it, or set FERRYMAN_PORT.",
+        ) from error
 
 
 def _sudden_end(model: str) -> reason.FatalError:

@@ -39,7 +39,7 @@ class Settings:
     model_digest: str = ""
     allow_pickle: bool = False
     pvc_mount: Path = Path("/mnt/pvc")
-    host: str = "0.0.0.0"  # noqa: S104 - a pod's own address is not known before it runs
+    host: str = ""  # every address of the pod, in either family
     port: int = 8080
     warmup_requests: int = 10
     max_batch_size: int = 64
@@ -74,7 +74,7 @@ def from_environment(env: Mapping[str, str]) -> Settings:
         model_digest=digest,
         allow_pickle=_flag(env, "FERRYMAN_ALLOW_PICKLE"),
         pvc_mount=Path(env.get("FERRYMAN_PVC_MOUNT") or "/mnt/pvc"),
-        host=env.get("FERRYMAN_HOST") or "0.0.0.0",  # noqa: S104 - as above
+        host=env.get("FERRYMAN_HOST", ""),
         port=_whole(env, "FERRYMAN_PORT", 8080, least=0),
         warmup_requests=_whole(env, "FERRYMAN_WARMUP_REQUESTS", 10, least=0),
         max_batch_size=_whole(env, "FERRYMAN_MAX_BATCH_SIZE", 64, least=1),

@@ -12,6 +12,16 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """MLflow's advice to authors of models is not about these tests."""
+    config.addinivalue_line("filterwarnings", "ignore::UserWarning:mlflow")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs the tracking server goes last, so that it comes up meanwhile."""
+    items.sort(key=lambda item: "tracking_server" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> iris.Shelf:
     """Models on disk, each made once."""

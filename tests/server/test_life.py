@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import threading
 import time
 
@@ -65,6 +66,16 @@ def test_a_model_that_does_not_load_ends_the_process_with_its_reason(shelf, tmp_
     assert words["reason"] == "UntrustedFormat"
     assert 'Model "iris" is a pickle ("model.joblib")' in words["message"]
     assert "Traceback" not in running.log.read_text()
+
+
+def test_a_taken_port_is_said_at_once(shelf, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with process.server(shelf.onnx(), tmp_path, FERRYMAN_PORT=port) as running:
+            code = running.exit_code()
+
+    assert code == 1
+    assert f"Port {port} cannot be listened on" in json.loads(running.termination_log.read_text())["message"]
 
 
 def test_a_model_that_cannot_predict_its_own_example_never_becomes_ready(shelf, tmp_path):

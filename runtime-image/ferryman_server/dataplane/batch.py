@@ -115,7 +115,7 @@ class Batcher:
         began = time.perf_counter()
         try:
             return self._predict(rows)
-        except Exception as error:  # noqa: BLE001 - the model's own code: its request gets it, the loop goes on
-            return error
+        except BaseException as error:  # noqa: BLE001 - the model's own code: its request gets it, the loop goes on
+            return workers.tame(error)
         finally:
             self._observer.executed(rows.count, time.perf_counter() - began)

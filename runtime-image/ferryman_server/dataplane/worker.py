@@ -11,6 +11,15 @@ from collections.abc import Callable
 from typing import Any
 
 
+def tame(error: BaseException) -> Exception:
+    """A model may call `sys.exit` or leak StopIteration; neither may end, or confuse, the event loop."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    wrapped = RuntimeError(f"it raised {type(error).__name__}: {error}")
+    wrapped.__cause__ = error
+    return wrapped
+
+
 class Worker:
     """Runs functions one after another, off the event loop."""
 
@@ -47,7 +56,7 @@ class Worker:
             try:
                 result = job()
             except BaseException as raised:  # noqa: BLE001 - it is the caller's to judge, on its own thread
-                error = raised
+                error = tame(raised)
             try:
                 self._loop.call_soon_threadsafe(done, result, error)
             except RuntimeError:  # the loop has closed: the process is on its way out

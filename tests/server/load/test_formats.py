@@ -61,6 +61,26 @@ def test_a_pyfunc_sees_a_frame_with_its_own_types(shelf):
     assert {name: array.tolist() for name, array in answer.items()} == {"city": ["BONN", "KÖLN"], "rooms": [4, 6]}
 
 
+def test_a_pyfunc_without_a_signature_sees_what_the_client_named(tmp_path):
+    import mlflow.pyfunc
+
+    (tmp_path / "echo.py").write_text(
+        "import mlflow\n"
+        "class Echo(mlflow.pyfunc.PythonModel):\n"
+        "    def predict(self, context, model_input, params=None):\n"
+        "        return [str(type(model_input).__name__)] * len(model_input)\n"
+        "mlflow.models.set_model(Echo())\n"
+    )
+    mlflow.pyfunc.save_model(tmp_path / "m", python_model=str(tmp_path / "echo.py"), pip_requirements=["mlflow"])
+
+    model = plain.load(tmp_path / "m")
+    named = validate.from_rows(model.schema, [{"a": 1, "b": "x"}], "instances")
+    listed = validate.from_rows(model.schema, [[1, 2]], "instances")
+
+    assert model.predict(named)["predict"].tolist() == ["DataFrame"]
+    assert model.predict(listed)["predict"].tolist() == ["ndarray"]
+
+
 def test_an_estimator_that_picks_columns_by_name_gets_a_frame(tmp_path):
     import joblib
     import pandas as pd

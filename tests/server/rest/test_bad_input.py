@@ -148,6 +148,20 @@ async def test_the_binary_extension_is_refused_rather_than_misread(shelf):
     assert "binary tensor extension" in answer.json()["error"]
 
 
+@pytest.mark.parametrize("error", [SystemExit(3), StopIteration(), KeyboardInterrupt(), MemoryError()])
+async def test_no_way_of_breaking_takes_the_server_along(error):
+    def predict(rows):
+        if rows.arrays[0].max() > 1:
+            raise error
+        return {"predict": rows.arrays[0]}
+
+    async with plain.client(Model("test", matrix(1), predict)) as http:
+        broken = await http.post(V1, json={"instances": [[2]]})
+        well = await http.post(V1, json={"instances": [[1]]})
+
+    assert (broken.status_code, well.status_code) == (500, 200)
+
+
 async def test_a_model_that_breaks_gives_an_id_and_keeps_its_secrets(capfd):
     def predict(rows):
         raise RuntimeError("secret of the house")
