@@ -8,6 +8,7 @@ accepting, finish what is in flight and leave. A second signal cuts the waiting 
 import asyncio
 import contextlib
 import dataclasses
+import os
 import signal
 import socket
 import time
@@ -166,7 +167,7 @@ def _listen(settings: contract.Settings) -> socket.socket:
     except OSError as error:
         raise reason.FatalError(
             reason.Reason.LOAD_FAILED,
-            f"Port {settings.port} cannot be listened on ({error.strerror}); free it, or set FERRYMAN_PORT.",
+            f"Port {settings.port} cannot be listened on ({os.strerror(error.errno or 0)}); free it, or set FERRYMAN_PORT.",
         ) from error
 
 
