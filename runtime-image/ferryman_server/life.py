@@ -167,7 +167,8 @@ def _listen(settings: contract.Settings) -> socket.socket:
     except OSError as error:
         raise reason.FatalError(
             reason.Reason.LOAD_FAILED,
-            f"Port {settings.port} cannot be listened on ({os.strerror(error.errno or 0)}); free it, or set FERRYMAN_PORT.",
+            f"Port {settings.port} cannot be listened on ({os.strerror(error.errno or 0)}); "
+            "free it, or set FERRYMAN_PORT.",
         ) from error
 
 
