@@ -63,10 +63,11 @@ fmt: .venv/.stamp ## format the code
 	@.venv/bin/ruff format --quiet .
 
 .PHONY: verify
-verify: .venv/.stamp ## lint, types, import directions, and that generated files are fresh
+verify: venv ## lint, types, import directions, and that generated files are fresh
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/ruff format --quiet --check . || { echo "not formatted: run make fmt"; exit 1; }
 	@.venv/bin/mypy
+	@.venv/bin/mypy --config-file runtime-image/mypy.ini --python-executable .venv-server/bin/python
 	@PYTHONPATH=operator:runtime-image .venv/bin/lint-imports --no-cache
 	@PYTHONPATH=operator $(PY) -m ferryman.api.crd | diff -u crds/modeldeployments.yaml - || { echo "stale: run make crds"; exit 1; }
 	@diff -u crds/modeldeployments.yaml charts/ferryman/files/crds/modeldeployments.yaml || { echo "stale: run make crds"; exit 1; }
