@@ -59,7 +59,7 @@ def build(component: versions.Component, say: Callable[[str], None] = lambda _: 
 
 def module_folder(component: versions.Component) -> pathlib.Path:
     """The component's own files as the Go module cache holds them."""
-    where = ["go", "list", "-mod=mod", "-m", "-f", "{{.Dir}}", component.module]
+    where = ["go", "list", "-m", "-f", "{{.Dir}}", component.module]
     fetch = ["go", "mod", "download", component.module]
     for command in (fetch, where):
         done = subprocess.run(command, cwd=_sources(component), capture_output=True, text=True, check=False)

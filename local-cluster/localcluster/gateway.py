@@ -53,7 +53,7 @@ def envoy(plan: plane.Plan) -> process.Daemon:
             *("--config-path", str(file)),
             "--disable-hot-restart",
             *("--concurrency", "2"),
-            *("--log-level", "warning"),
+            *("--log-level", "warning", "--component-log-level", "misc:error"),  # misc warns of what istiod sends
         ),
         inputs=(file,),
         ready=lambda: access.answers(f"http://127.0.0.1:{ADMIN_PORT}/ready"),

@@ -5,6 +5,7 @@ kubelet make. Nothing else of the machine's network is touched.
 """
 
 import dataclasses
+import json
 import pathlib
 import re
 
@@ -47,12 +48,8 @@ RULES = (
 
 def up() -> None:
     """Link, address, routes, forwarding and rules; what is there already stays."""
-    owner = owner_of_link()
-    if owner and owner != str(paths.state()):
-        raise errors.ClusterError(
-            f"the link {LINK} belongs to the cluster in {owner}; end that one first, as the user who started it"
-        )
-    if not owner:
+    refuse_other_owner()
+    if not owner_of_link():
         _refuse_strangers()
         shell.attempt("ip", "link", "add", LINK, "type", "bridge")
         shell.run("ip", "link", "set", LINK, "alias", str(paths.state()))
@@ -71,10 +68,10 @@ def up() -> None:
 
 def down() -> None:
     """Take back all that up() and the node's components added."""
-    for rule in RULES:
-        while shell.attempt(*rule.argv("-D")).returncode == 0:
-            pass
     if owner_of_link() == str(paths.state()):
+        for rule in RULES:
+            while shell.attempt(*rule.argv("-D")).returncode == 0:
+                pass
         for family in ("iptables", "ip6tables"):
             drop_kubernetes_chains(family)
         shell.attempt("ip", "link", "delete", LINK)
@@ -84,10 +81,19 @@ def down() -> None:
         before.unlink()
 
 
+def refuse_other_owner() -> None:
+    """One machine has room for one cluster from source."""
+    owner = owner_of_link()
+    if owner and owner != str(paths.state()):
+        raise errors.ClusterError(
+            f"the link {LINK} belongs to the cluster in {owner}; its own user's make cluster-down ends it"
+        )
+
+
 def owner_of_link() -> str:
     """The folder of the cluster that the node's link belongs to; empty where there is no link."""
-    alias = pathlib.Path(f"/sys/class/net/{LINK}/ifalias")
-    return alias.read_text().strip() if alias.exists() else ""
+    shown = shell.attempt("ip", "-json", "link", "show", "dev", LINK)
+    return str(json.loads(shown.stdout)[0].get("ifalias", "")) if shown.returncode == 0 else ""
 
 
 def drop_kubernetes_chains(family: str) -> None:

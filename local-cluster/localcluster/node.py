@@ -3,7 +3,7 @@
 import json
 import pathlib
 
-from localcluster import access, binaries, network, paths, plane, process, shell, templates, tools
+from localcluster import access, binaries, cgroups, network, paths, plane, process, shell, templates, tools
 
 NAME = "ferry"
 PAUSE = "ferryman.dev/pause:local"
@@ -44,6 +44,7 @@ def kubelet(plan: plane.Plan) -> process.Daemon:
         config / "kubelet.yaml",
         address=network.NODE,
         containerd=SOCKET,
+        cgroup=cgroups.name(),
         ca=authority.certificate,
         certificate=certificate,
         key=key,

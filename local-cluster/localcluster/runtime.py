@@ -1,16 +1,12 @@
 """What one asks of the cluster's containerd: which images it has, bring this one, let all containers go."""
 
 import contextlib
-import os
 import pathlib
 import shutil
-import signal
 import subprocess
-import time
 
-from localcluster import errors, layout, node, paths, pause, process, shell, tools, waiting
+from localcluster import cgroups, errors, layout, node, paths, pause, process, shell, tools
 
-CGROUPS = pathlib.Path("/sys/fs/cgroup")
 SHIM_SOCKETS = pathlib.Path("/run/containerd/s")
 
 
@@ -56,7 +52,7 @@ def ensure_pause() -> None:
 
 def end_pods() -> None:
     """Kill every pod's processes at once, and let containerd forget the containers but keep the images."""
-    kill_pod_processes()
+    cgroups.kill()
     if not node.SOCKET.exists():
         return
     address = (str(tools.find("ctr")), f"--address={node.SOCKET}", "--namespace=k8s.io")
@@ -71,33 +67,6 @@ def end_pods() -> None:
                 job.wait(timeout=20)
 
 
-def pod_cgroups() -> list[pathlib.Path]:
-    """The kubelet's cgroups, deepest first: under each controller (version 1) or under the one root (version 2)."""
-    roots = [CGROUPS / "kubepods", *CGROUPS.glob("*/kubepods")]
-    found = [pathlib.Path(where) for root in roots if root.is_dir() for where, _, _ in os.walk(root)]
-    return sorted(found, key=lambda folder: len(folder.parts), reverse=True)
-
-
-def kill_pod_processes() -> None:
-    """End the processes in all pods."""
-
-    def pids() -> set[int]:
-        found: set[int] = set()
-        for folder in pod_cgroups():
-            with contextlib.suppress(OSError):
-                found.update(int(line) for line in (folder / "cgroup.procs").read_text().split())
-        return found
-
-    def gone() -> bool:
-        left = pids()
-        for pid in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        return not left
-
-    waiting.until(gone, seconds=10)
-
-
 def clear() -> None:
     """Remove what containerd, the shims and the kubelet leave: mounts, sockets, cgroups, log links."""
     addresses = [p.read_text().strip() for p in (paths.RUNTIME / "containerd").glob("*/*/*/address")]
@@ -105,10 +74,10 @@ def clear() -> None:
     unmount_below(paths.RUNTIME, paths.state(), node.image_store())
     for address in addresses:
         pathlib.Path(address.removeprefix("unix://")).unlink(missing_ok=True)
-    for folder in pod_cgroups():
-        _remove_cgroup(folder)
+    cgroups.remove()
     shutil.rmtree(paths.RUNTIME, ignore_errors=True)
-    _clear_fixed_places()
+    if (paths.state() / "kubelet").exists():  # else the places are somebody else's
+        _clear_fixed_places()
 
 
 def unmount_below(*folders: pathlib.Path) -> None:
@@ -120,15 +89,6 @@ def unmount_below(*folders: pathlib.Path) -> None:
             return
         for point in sorted(ours, key=len, reverse=True):
             shell.attempt("umount", "--lazy", point.encode().decode("unicode_escape"))
-
-
-def _remove_cgroup(folder: pathlib.Path) -> None:
-    deadline = time.monotonic() + 2
-    while folder.exists() and time.monotonic() < deadline:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-            return
-        time.sleep(0.02)  # the kernel lets go of ended processes a moment later
 
 
 def _clear_fixed_places() -> None:

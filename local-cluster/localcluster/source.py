@@ -10,6 +10,7 @@ from localcluster import (
     access,
     addons,
     binaries,
+    cgroups,
     errors,
     flow,
     gateway,
@@ -85,13 +86,14 @@ def up_steps(apiserver_args: tuple[str, ...] = ()) -> list[flow.Step]:
         *builds,
         flow.Step("network", lambda _: network.up(), ("tools",)),
         flow.Step("certificates", lambda _: plane.prepare(mine)),
-        _daemon("containerd", mine, node.containerd, "tools", "certificates"),
+        _daemon("containerd", mine, node.containerd, "network", "certificates"),
         flow.Step(IMAGES_WELCOME, lambda _: runtime.ensure_pause(), ("containerd", *built("pause"))),
         _daemon("etcd", mine, plane.etcd, "certificates", *built("etcd")),
         _daemon("kube-apiserver", mine, plane.apiserver, "network", "etcd", *built("kubernetes")),
         _daemon("kube-controller-manager", mine, plane.controller_manager, "kube-apiserver"),
         _daemon("kube-scheduler", mine, addons.scheduler, "kube-apiserver"),
-        _daemon("kubelet", mine, node.kubelet, "kube-apiserver", IMAGES_WELCOME),
+        flow.Step("control groups", lambda _: cgroups.create(), ("tools",)),
+        _daemon("kubelet", mine, node.kubelet, "kube-apiserver", "control groups", IMAGES_WELCOME),
         _daemon("kube-proxy", mine, node.kube_proxy, "kube-apiserver"),
         flow.Step("manifests", lambda _: apply(mine), ("kube-apiserver", *built("istio"))),
         _daemon("istiod", mine, istio.istiod, "manifests"),
@@ -105,13 +107,14 @@ def up_steps(apiserver_args: tuple[str, ...] = ()) -> list[flow.Step]:
 
 def down() -> None:
     """End everything and remove every trace but the cache."""
+    network.refuse_other_owner()
     alive = process.running(paths.state())
     first = [r.pid for r in alive if r.name not in ("etcd", "kube-apiserver", "containerd")]
     process.end(first, grace=2.0)
     process.end([r.pid for r in alive if r.name == "kube-apiserver"], grace=0.2)
     runtime.end_pods()
     process.end([r.pid for r in process.running(paths.state())], grace=2.0)
-    runtime.kill_pod_processes()
+    cgroups.kill()
     runtime.clear()
     network.down()
     shutil.rmtree(paths.state(), ignore_errors=True)
