@@ -65,13 +65,10 @@ class Registered:
 
 def cluster() -> Kube:
     """Bring the local cluster up with both images in it; its own progress goes to the terminal."""
-    environment = {**os.environ, "PYTHONPATH": str(paths.SOURCES)}
-    for step in ("up", "images"):
-        done = subprocess.run([sys.executable, "-m", "localcluster", step], env=environment, check=False)
-        if done.returncode != 0:
-            raise StageError(
-                f"`python -m localcluster {step}` ended with {done.returncode}; what it said stands above"
-            )
+    command = [sys.executable, "-m", "localcluster", "up", "--images"]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(paths.SOURCES)}, check=False)
+    if done.returncode != 0:
+        raise StageError("the local cluster does not come up; what it said stands above")
     return Kube(paths.kubeconfig())
 
 

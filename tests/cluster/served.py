@@ -50,6 +50,8 @@ class Served:
     models: Registered
     since: float = field(default=0.0)
     """When the test began: every request from then on counts."""
+    forgiven: int = 0
+    """How many requests may fail before the route can know what happened; 0 but where a revision is killed whole."""
 
     def patch(self, uri: str | None = None, **rollout: Any) -> None:
         """Point at another model, or move what the rollout says; None takes a rollout field away."""
@@ -61,14 +63,19 @@ class Served:
 
     def settle(self) -> str:
         """End whatever a test before this one left under way; return the stable revision."""
-        status = self.deployment.read().get("status", {})
-        stable = status["stable"]
-        spec = {"model": {"uri": stable["model"]["requested"], "digest": None}, "server": {"batching": None}}
-        self.deployment.patch({**spec, "rollout": None})
-        limits = {"server": {"resources": {"limits": None}}}
-        self.deployment.patch(limits)
+        stable = self.deployment.read()["status"]["stable"]
+        self.deployment.patch(
+            {
+                "model": {"uri": stable["model"]["requested"], "digest": None},
+                "server": {"resources": {"limits": None}},
+                "scaling": {"minReplicas": 1, "maxReplicas": 1},
+                "rollout": None,
+            }
+        )
         self.deployment.wait(
-            "to be stable", lambda said: is_ready(said) and said.get("phase") == "Stable", START_SECONDS
+            "nothing to be rolled out",
+            lambda said: not said.get("candidate") and share(said, "stable") == 100,
+            START_SECONDS,
         )
         return str(stable["revision"])
 
