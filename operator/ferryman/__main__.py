@@ -11,6 +11,7 @@ import logging
 import os
 import platform
 import random
+import signal
 import sys
 import time
 from datetime import UTC, datetime
@@ -67,50 +68,47 @@ async def serve(chosen: Settings) -> Ending:
 async def _until_one_ends(
     chosen: Settings, api: client.Client, queue: Queue, present: frozenset[str], *, mesh: bool
 ) -> Ending:
-    # kopf cancels, when it ends, every task that is younger than itself: so ours come first.
-    work = asyncio.create_task(queue.run(), name="work queue")
-    resync = asyncio.create_task(_resync(chosen, api, queue), name="resync")
-    kinds_changed = asyncio.create_task(watchdog.kinds_change(api, present), name="kinds")
-    deaf = asyncio.create_task(watchdog.watch_ends(), name="watches")
+    """Run all parts until the first of them ends, then end the others."""
     stop = asyncio.Event()
-    runtime = asyncio.create_task(
-        kopf.operator(
-            registry=handlers.doors(queue.add, mesh=mesh),
-            settings=handlers.settings(mesh=mesh),
-            clusterwide=not chosen.namespaces,
-            namespaces=chosen.namespaces,
-            liveness_endpoint=f"http://0.0.0.0:{chosen.liveness_port}/healthz",
-            stop_flag=stop,
-        ),
-        name="kopf",
+    parts: dict[asyncio.Task[object], Ending] = {
+        asyncio.create_task(stop.wait(), name="signal"): Ending.SIGNAL,
+        asyncio.create_task(watchdog.kinds_change(api, present), name="kinds"): Ending.KINDS_CHANGED,
+        asyncio.create_task(watchdog.watch_ends(), name="watches"): Ending.FAULT,
+        asyncio.create_task(queue.run(), name="work queue"): Ending.FAULT,
+        asyncio.create_task(_resync(chosen, api, queue), name="resync"): Ending.FAULT,
+    }
+    ours = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
+        registry=handlers.doors(queue.add, mesh=mesh),
+        settings=handlers.settings(mesh=mesh),
+        clusterwide=not chosen.namespaces,
+        namespaces=chosen.namespaces,
+        liveness_endpoint=f"http://0.0.0.0:{chosen.liveness_port}/healthz",
     )
-    ours = (work, resync, kinds_changed, deaf)
-    ended, _ = await asyncio.wait((*ours, runtime), return_when=asyncio.FIRST_COMPLETED)
-    if ended == {deaf}:
-        # On a signal the watches end a moment before kopf does.
-        await asyncio.wait((runtime,), timeout=5.0)
-    ending = _ending(runtime, kinds_changed, ours)
-    stop.set()
-    for task in ours:
+    # kopf has taken the signals for itself; but which part ended first is for us to know.
+    for each in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, stop.set)
+    parts[asyncio.create_task(kopf.run_tasks(tasks, ignored=ours), name="kopf")] = Ending.FAULT
+    ended, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+    first = next(task for task in parts if task in ended)  # a signal before all else
+    ending = parts[first]
+    if ending is Ending.FAULT and await watchdog.only_a_kind_went(api, present):
+        ending = Ending.KINDS_CHANGED
+    _tell(first, ending)
+    for task in parts:
         task.cancel()
-    await asyncio.wait((*ours, runtime), timeout=15.0)
+    await asyncio.wait(parts, timeout=15.0)
     return ending
 
 
-def _ending(
-    runtime: asyncio.Task[None], kinds_changed: asyncio.Task[None], ours: tuple[asyncio.Task[object], ...]
-) -> Ending:
-    """Tell from the tasks that have ended why, and say so."""
-    if runtime.done() and not runtime.cancelled() and runtime.exception() is None:
-        return Ending.SIGNAL
-    if kinds_changed.done() and kinds_changed.exception() is None:
+def _tell(first: asyncio.Task[object], ending: Ending) -> None:
+    """Say which part ended first, if that is news."""
+    if ending is Ending.FAULT:
+        error = first.exception()
+        why = error or first.result()
+        log.error("%s ended (%s); stopping, to be started anew", first.get_name(), why, exc_info=error)
+    elif ending is Ending.KINDS_CHANGED:
         log.info("the cluster serves other kinds than at the start; starting anew")
-        return Ending.KINDS_CHANGED
-    for task in (runtime, *ours):
-        if task.done() and not task.cancelled():
-            why = task.exception() or task.result()
-            log.error("%s ended (%s); stopping, to be started anew", task.get_name(), why)
-    return Ending.FAULT
 
 
 async def _resync(chosen: Settings, api: client.Client, queue: Queue) -> None:
@@ -129,7 +127,7 @@ async def _resync(chosen: Settings, api: client.Client, queue: Queue) -> None:
 def _failed(key: Key, error: Exception, delay: float) -> None:
     """Count and tell a look that failed."""
     metrics.failed(error)
-    level = logging.INFO if isinstance(error, errors.Conflict) else logging.WARNING
+    level = logging.INFO if isinstance(error, errors.Conflict | errors.NotFound) else logging.WARNING
     trace = None if isinstance(error, errors.ClusterError) else error  # those say all there is to say
     said = str(error) or repr(error)
     log.log(level, "%s/%s: %s; again in %.1f s", key.namespace, key.name, said, delay, exc_info=trace)
@@ -141,13 +139,16 @@ def _where(chosen: Settings) -> str:
 
 def main() -> int:
     """Run the operator; return the process's exit code."""
+    level = os.environ.get("FERRYMAN_LOG_LEVEL", "INFO")
     logging.basicConfig(
-        level=os.environ.get("FERRYMAN_LOG_LEVEL", "INFO"),
+        level=level,
         format="%(asctime)sZ %(levelname)-7s %(message)s",
         datefmt="%Y-%m-%dT%H:%M:%S",
     )
     logging.Formatter.converter = time.gmtime
-    logging.getLogger("kopf").setLevel(logging.WARNING)  # it tells each event that it hands over
+    if level != "DEBUG":
+        logging.getLogger("aiohttp.access").setLevel(logging.WARNING)  # the kubelet's questions
+        logging.getLogger("kopf").setLevel(logging.WARNING)  # it tells each event that it hands over
     ending = asyncio.run(serve(settings.read(os.environ)))
     if ending is Ending.KINDS_CHANGED:
         os.execv(sys.executable, [sys.executable, "-m", "ferryman"])  # noqa: S606 the same program, in its own place

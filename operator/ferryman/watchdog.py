@@ -13,7 +13,8 @@ from ferryman.cluster import errors, kinds
 from ferryman.cluster.client import Client
 
 LOOK_SECONDS = 1.0
-KINDS_SECONDS = 15.0
+KINDS_SECONDS = 5.0
+ASK_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ async def watch_ends() -> str:
         alive = {task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("watcher for ")}
         missing = seen - alive
         if missing:
-            return min(missing)
+            return f"{min(missing)} is gone"
         seen |= alive
         await asyncio.sleep(LOOK_SECONDS)
 
@@ -51,3 +52,12 @@ async def kinds_change(client: Client, before: frozenset[str]) -> None:
         await asyncio.sleep(KINDS_SECONDS)
         if await served(client) != before:
             return
+
+
+async def only_a_kind_went(client: Client, before: frozenset[str]) -> bool:
+    """Tell whether a watch may have ended because its kind is no longer served."""
+    try:
+        async with asyncio.timeout(ASK_SECONDS):
+            return await served(client) != before
+    except TimeoutError:
+        return False

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
 import uuid
 from collections.abc import Iterator
 
 import pytest
 
+from api_tier import installation
 from api_tier.kubectl import Kubectl
 from api_tier.kubelet import Kubelet
-from api_tier.operator_process import ROOT, OperatorProcess
+from api_tier.operator_process import OperatorProcess
 from api_tier.served import Served
 from localcluster import binaries, controlplane, istio
-
-OPERATOR_NAMESPACE = "ferryman-system"
-SERVICE_ACCOUNT = f"system:serviceaccount:{OPERATOR_NAMESPACE}:ferryman"
-GROUPS = ("system:serviceaccounts", f"system:serviceaccounts:{OPERATOR_NAMESPACE}", "system:authenticated")
 
 CLOSED_PORT = "http://127.0.0.1:9"
 """Where nobody listens: a registry that is down."""
@@ -35,23 +31,9 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[controlplane.Con
 def admin(plane: controlplane.ControlPlane) -> Kubectl:
     """A cluster admin, who has installed Istio's kinds and the chart's."""
     kubectl = Kubectl(binaries.path("kubectl"), plane.kubeconfig)
-    kubectl("create", "namespace", OPERATOR_NAMESPACE)
     kubectl("apply", "--server-side", "-f", str(istio.crds_path()))
-    kubectl.inside(OPERATOR_NAMESPACE)("apply", "--server-side", "-f", "-", stdin=chart())
-    kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    installation.install(kubectl)
     return kubectl
-
-
-def chart(*arguments: str) -> str:
-    """Return the chart's objects, without the operator's own pod: the process stands for it."""
-    shown = ("crd", "serviceaccount", "role", "rolebinding", "userroles")
-    command = [
-        *(str(binaries.path("helm")), "template", "ferryman", str(ROOT / "charts" / "ferryman")),
-        *("--namespace", OPERATOR_NAMESPACE, "--kube-version", "1.34"),
-        *(part for name in shown for part in ("--show-only", f"templates/{name}.yaml")),
-        *arguments,
-    ]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +47,7 @@ def operator(
     plane: controlplane.ControlPlane, admin: Kubectl, kubelet: Kubelet, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[OperatorProcess]:
     process = OperatorProcess(
-        plane.kubeconfig_of(SERVICE_ACCOUNT, GROUPS),
+        plane.kubeconfig_of(installation.SERVICE_ACCOUNT, installation.GROUPS),
         tmp_path_factory.mktemp("operator") / "log",
         controlplane.free_ports(2),
         drain_seconds="1",

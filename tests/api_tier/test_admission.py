@@ -1,4 +1,4 @@
-"""What the apiserver says to each manifest in tests/admission: taken, or refused with a sentence that names the field."""
+"""What the apiserver says to each manifest in tests/admission: taken, or refused with words that name the field."""
 
 from __future__ import annotations
 

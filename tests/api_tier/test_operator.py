@@ -10,6 +10,7 @@ import pytest
 from api_tier.kubectl import Refused, until
 from api_tier.operator_process import OperatorProcess
 from api_tier.served import Served
+from localcluster import controlplane
 
 V1, V2 = "s3://models/v1", "s3://models/v2"
 TEN = {"canary": {"trafficPercent": 10}}
@@ -39,6 +40,20 @@ def test_an_operator_killed_in_mid_canary_ends_in_the_same_place(fraud: Served, 
 
     fraud.rests("Canary", "70/30")
     assert fraud.weights() == {v1: 70, fraud.revision("candidate"): 30}
+
+
+def test_an_apiserver_that_was_away_is_followed_again(
+    fraud: Served, operator: OperatorProcess, plane: controlplane.ControlPlane
+) -> None:
+    fraud.apply(V1, rollout=TEN)
+    fraud.rests("Stable", "100/0")
+
+    plane.stop_component("kube-apiserver")
+    plane.start()
+    fraud.apply(V2, rollout=TEN)
+
+    fraud.rests("Canary", "90/10", within=60)
+    assert operator.exit_code() is None, "it outlives an apiserver"
 
 
 def test_a_wiped_status_is_rebuilt_from_the_children(fraud: Served, operator: OperatorProcess) -> None:
