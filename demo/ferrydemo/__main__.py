@@ -8,6 +8,7 @@ import time
 from concurrent import futures
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.rule import Rule
 from rich.table import Table
@@ -93,11 +94,11 @@ def _once(say: stage.Say) -> stage.Say:
 
 
 def _table(stations: list[Station]) -> Table:
-    table = Table(title="The day of a user", title_justify="left", title_style="bold")
-    for name in ("", "station", "seconds", "requests", "failed", "asked", "measured", ""):
-        table.add_column(name, justify="right" if name in ("", "seconds", "requests", "failed") else "left")
+    table = Table(title="The day of a user", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for name in ("", "station", "seconds", "requests", "failed", "asked", "measured %", ""):
+        table.add_column(name, justify="left" if name == "station" else "right", no_wrap=True)
     for number, station in enumerate(stations, start=1):
-        verdict = Text("✗ " + station.misses[0][:60], "bold red") if station.misses else Text("✓ held", "green")
+        verdict = Text("✗ did not hold", "bold red") if station.misses else Text("✓ held", "green")
         table.add_row(
             str(number),
             station.title,

@@ -70,7 +70,7 @@ class Day:
 
     def first_model(self) -> None:
         """Apply a manifest, and predict."""
-        with self._station("v1 is applied and serves") as scene:
+        with self._station("v1 serves") as scene:
             scene.type(f"kubectl -n demo apply -f {_shown(stage.HERE / 'manifests' / 'fraud.yaml')}")
             status = scene.wait("v1 serves", is_ready, START_SECONDS)
             self._meet(status, "stable")
@@ -84,7 +84,7 @@ class Day:
     def canary(self) -> None:
         """Point at v2: it starts, warms up, and takes 10 %."""
         change = {"model": {"uri": self._better.uri}, "rollout": {"canary": {"trafficPercent": 10}}}
-        self._weigh("v2 starts and takes 10 %", change, 10, START_SECONDS, 12)
+        self._weigh("v2 takes 10 %", change, 10, START_SECONDS, 12)
 
     def half(self) -> None:
         """Move the number."""
@@ -92,7 +92,7 @@ class Day:
 
     def promotion(self) -> None:
         """Give everything to v2, and see that its pods are the ones that were there before."""
-        with self._station("100 promotes v2, no pod restarts") as scene:
+        with self._station("100 promotes v2") as scene:
             promoted = revision(self.deployment.status(), "candidate")
             before = self.deployment.pods(promoted)
             scene.type(self.deployment.patch_command({"rollout": {"canary": {"trafficPercent": 100}}}))
@@ -109,7 +109,7 @@ class Day:
 
     def broken(self) -> None:
         """Point at v3, which cannot load: it is rolled back, and the status says why."""
-        with self._station("v3 cannot load and is rolled back") as scene:
+        with self._station("v3 cannot load") as scene:
             stable = revision(self.deployment.status(), "stable")
             change = {
                 "model": {"uri": self._broken.uri},
@@ -124,7 +124,7 @@ class Day:
 
     def shadow(self) -> None:
         """Mirror every request to v4; clients see nothing of it."""
-        with self._station("v4 shadows every request") as scene:
+        with self._station("v4 shadows") as scene:
             stable = revision(self.deployment.status(), "stable")
             change = {
                 "model": {"uri": self._challenger.uri},
@@ -148,8 +148,8 @@ class Day:
                 ACT_SECONDS,
             )
             mirrored = measure.mirrored(self.deployment, self._prober, shadow, 8)
-            scene.station.asked = "v2 100% v4 copy 100%"
-            scene.station.measured = f"v2 {mirrored.window.share(stable):.1f}% v4 copy {mirrored.percent:.1f}%"
+            scene.station.asked = "100 + 100 copied"
+            scene.station.measured = f"{mirrored.window.share(stable):.1f} + {mirrored.percent:.1f} copied"
             scene.claim(
                 measure.mirror_fits(mirrored, 100),
                 f"asked for a copy of 100%, measured {mirrored.percent:.1f}%: "
@@ -178,7 +178,7 @@ class Day:
 
     def reverted(self) -> None:
         """Put the old spec back, as a Git revert would."""
-        with self._station("the old spec back: all is well") as scene:
+        with self._station("the old spec back") as scene:
             stable = revision(self.deployment.status(), "stable")
             change = {"model": {"uri": self._better.uri}, "rollout": {"canary": None, "shadow": None}}
             scene.type(self.deployment.patch_command(change))

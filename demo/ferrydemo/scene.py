@@ -70,11 +70,13 @@ class Scene:
         when = f", all of it {moved:.1f} s after the command" if len(split) == 1 else ""
         window = measure.window(prober, seconds)
         shares = {revision: window.share(revision) for revision in [*split, *window.by_revision]}
-        self.station.asked = " ".join(f"{names.get(name, name)} {percent}%" for name, percent in split.items())
-        self.station.measured = " ".join(f"{names.get(name, name)} {part:.1f}%" for name, part in shares.items())
+        asked = ", ".join(f"{names.get(name, name)} {percent} %" for name, percent in split.items())
+        measured = ", ".join(f"{names.get(name, name)} {part:.1f} %" for name, part in shares.items())
+        self.station.asked = " / ".join(str(percent) for percent in split.values())
+        self.station.measured = " / ".join(f"{part:.1f}" for part in shares.values())
         self.claim(
             measure.fits(window, split) and not window.failures,
-            f"asked {self.station.asked}, measured {self.station.measured} of {window.requests} requests, "
+            f"asked {asked}; measured {measured} of {window.requests} requests, "
             f"{len(window.failures)} failed, p50 {window.p50 * 1000:.1f} ms, p99 {window.p99 * 1000:.1f} ms{when}",
         )
         return window
