@@ -124,6 +124,7 @@ def load(reference: str, say: progress.Say = lambda _: None) -> bool:
         buildah("push", "--disable-compression", reference, f"dir:{exported}", seconds=600)
         say("import")
         runtime.import_image(exported, name, tag)
+        runtime.forget_replaced_images()
     finally:
         shutil.rmtree(exported, ignore_errors=True)
     stamp.write_text(identity)

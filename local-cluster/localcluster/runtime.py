@@ -4,6 +4,7 @@ import contextlib
 import pathlib
 import shutil
 import subprocess
+from collections.abc import Mapping
 
 from localcluster import cgroups, errors, layout, node, paths, pause, process, shell, tools
 
@@ -42,6 +43,20 @@ def import_image(folder: pathlib.Path, name: str, tag: str) -> None:
         said = importer.stderr.read().decode(errors="replace").strip()
     if importer.returncode:
         raise errors.ClusterError(f"containerd does not take {name} from {folder}: {said}")
+
+
+def forget_replaced_images() -> None:
+    """Let go of images whose name went to a newer one: the kubelet, which would, is told to keep all."""
+    rows = [line.split() for line in ctr("images", "list").splitlines()[1:]]
+    targets = {row[0]: row[2] for row in rows if len(row) > 2}
+    for name in replaced(targets):
+        ctr("images", "remove", name)
+
+
+def replaced(targets: Mapping[str, str]) -> list[str]:
+    """Of images by name, those that are known by their id alone, under no name that a person gave."""
+    named = {digest for name, digest in targets.items() if not name.startswith("sha256:")}
+    return [name for name, digest in targets.items() if name.startswith("sha256:") and digest not in named]
 
 
 def ensure_pause() -> None:

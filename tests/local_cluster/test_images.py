@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from localcluster import cgroups, layout, pause
+from localcluster import cgroups, layout, pause, runtime
 
 
 @pytest.fixture
@@ -57,6 +57,12 @@ def test_layers_that_the_cluster_has_are_left_out(exported):
 
     assert f"blobs/sha256/{known.removeprefix('sha256:')}" not in files
     assert len(files) == len(archived(exported)) - 1
+
+
+def test_an_image_that_lost_its_name_to_a_newer_one_is_let_go():
+    targets = {"ferryman.dev/server:dev": "sha256:new", "sha256:id-new": "sha256:new", "sha256:id-old": "sha256:old"}
+
+    assert runtime.replaced(targets) == ["sha256:id-old"]
 
 
 def test_the_pause_image_is_one_static_program(monkeypatch, tmp_path):
