@@ -59,8 +59,9 @@ def build(component: versions.Component, say: Callable[[str], None] = lambda _: 
 
 def module_folder(component: versions.Component) -> pathlib.Path:
     """The component's own files as the Go module cache holds them."""
-    where = ["go", "list", "-m", "-f", "{{.Dir}}", component.module]
-    fetch = ["go", "mod", "download", component.module]
+    go = tools.find("go") or "go"
+    where = [go, "list", "-m", "-f", "{{.Dir}}", component.module]
+    fetch = [go, "mod", "download", component.module]
     for command in (fetch, where):
         done = subprocess.run(command, cwd=_sources(component), capture_output=True, text=True, check=False)
         if done.returncode:
@@ -84,7 +85,8 @@ def _compile(component: versions.Component, output: pathlib.Path, say: Callable[
             f"-X {stamped}.gitMajor={major}",
             f"-X {stamped}.gitMinor={minor}",
         ]
-    command = ["go", "build", "-v", "-trimpath", "-ldflags", " ".join(flags), "-o", f"{output}/"]
+    go = tools.find("go") or "go"
+    command = [go, "build", "-v", "-trimpath", "-ldflags", " ".join(flags), "-o", f"{output}/"]
     compiler = subprocess.Popen(
         [*command, *component.programs.values()],
         cwd=_sources(component),

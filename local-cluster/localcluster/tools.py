@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable
@@ -23,7 +24,8 @@ PACKAGES = {
     "debootstrap": "debootstrap",
 }
 CNI = pathlib.Path("/usr/lib/cni")
-GO_ADVICE = "go 1.26 or newer is needed to build the cluster: https://go.dev/dl (Debian: apt-get install golang)"
+GO_ADVICE = "Go 1.26 or newer builds the cluster; get it from https://go.dev/dl (Debian's own is too old)"
+GO_OLDEST = (1, 21)  # from here on, Go fetches by itself the newer one that go.mod names
 NODE = ("containerd", "ctr", "runc", "iptables", "conntrack", "socat", "ethtool", "ip", "mount")
 IMAGES = ("buildah", "debootstrap")
 
@@ -44,7 +46,7 @@ def missing_packages(programs: Iterable[str], has: Callable[[str], object] = fin
 def require(programs: Iterable[str]) -> None:
     """Stop, with the command that helps, where a program is missing."""
     programs = tuple(programs)
-    if "go" in programs and not find("go"):
+    if "go" in programs and not go_is_new_enough(_go_version()):
         raise errors.ClusterError(GO_ADVICE)
     if packages := missing_packages(programs):
         raise errors.ClusterError(f"missing tools; install them: apt-get install {' '.join(packages)}")
@@ -65,3 +67,14 @@ def install(programs: Iterable[str], say: Callable[[str], None] = lambda _: None
         if done.returncode:
             raise errors.ClusterError(f"{' '.join(command)} failed: {done.stderr.strip()}")
     require(programs)
+
+
+def go_is_new_enough(said: str) -> bool:
+    """Whether `go version` says something that can build the modules."""
+    version = re.search(r"go(\d+)\.(\d+)", said)
+    return bool(version) and (int(version[1]), int(version[2])) >= GO_OLDEST
+
+
+def _go_version() -> str:
+    go = find("go")
+    return subprocess.run([go, "version"], capture_output=True, text=True, check=False).stdout if go else ""

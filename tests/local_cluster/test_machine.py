@@ -29,6 +29,14 @@ def test_missing_tools_are_named_with_the_command_that_installs_them(monkeypatch
         tools.require(("buildah", "runc"))
 
 
+@pytest.mark.parametrize(
+    ("said", "enough"),
+    [("go version go1.26.8 linux/amd64", True), ("go version go1.19.8 linux/amd64", False), ("", False)],
+)
+def test_a_go_that_is_missing_or_too_old_is_not_taken(said, enough):
+    assert tools.go_is_new_enough(said) is enough
+
+
 def test_a_package_is_asked_for_once_though_it_brings_two_tools(monkeypatch, tmp_path):
     monkeypatch.setattr(tools, "CNI", tmp_path)
     (tmp_path / "ptp").touch()
