@@ -13,20 +13,20 @@ SERVICE_ACCOUNT = f"system:serviceaccount:{OPERATOR_NAMESPACE}:ferryman"
 GROUPS = ("system:serviceaccounts", f"system:serviceaccounts:{OPERATOR_NAMESPACE}", "system:authenticated")
 
 
-def install(kubectl: Kubectl) -> None:
+def install(kubectl: Kubectl, *values: str) -> None:
     """Install the chart's objects, and wait until the cluster knows their kinds."""
     kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": OPERATOR_NAMESPACE}})
-    kubectl.inside(OPERATOR_NAMESPACE)("apply", "--server-side", "-f", "-", stdin=chart())
+    kubectl.inside(None)("apply", "--server-side", "-f", "-", stdin=chart(*values))
     kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
 
 
-def chart(*arguments: str) -> str:
-    """Return the chart's objects, without the operator's own pod: the process stands for it."""
+def chart(*values: str) -> str:
+    """Return the chart's objects for some values, each as NAME=VALUE, without the operator's own pod."""
     shown = ("crd", "serviceaccount", "role", "rolebinding", "userroles")
     command = [
         *(str(binaries.path("helm")), "template", "ferryman", str(ROOT / "charts" / "ferryman")),
         *("--namespace", OPERATOR_NAMESPACE, "--kube-version", "1.34"),
         *(part for name in shown for part in ("--show-only", f"templates/{name}.yaml")),
-        *arguments,
+        *(part for value in values for part in ("--set", value)),
     ]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout

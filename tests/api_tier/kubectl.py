@@ -19,16 +19,18 @@ class Refused(Exception):  # noqa: N818  that is what it was
 class Kubectl:
     """kubectl in one namespace."""
 
-    def __init__(self, program: Path, kubeconfig: Path, namespace: str = "default") -> None:
+    def __init__(self, program: Path, kubeconfig: Path, namespace: str | None = "default") -> None:
         self._program = program
         self._kubeconfig = kubeconfig
         self.namespace = namespace
 
-    def inside(self, namespace: str) -> Kubectl:
+    def inside(self, namespace: str | None) -> Kubectl:
+        """Return a kubectl for another namespace; for those that manifests name themselves, if it is None."""
         return Kubectl(self._program, self._kubeconfig, namespace)
 
     def __call__(self, *arguments: str, stdin: str | None = None) -> str:
-        command = [str(self._program), "--kubeconfig", str(self._kubeconfig), "-n", self.namespace, *arguments]
+        where = ("-n", self.namespace) if self.namespace is not None else ()
+        command = [str(self._program), "--kubeconfig", str(self._kubeconfig), *where, *arguments]
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode != 0:
             raise Refused(done.stderr.strip())
