@@ -29,7 +29,7 @@ def run(steps: Sequence[Step], board: progress.Board) -> None:
             step.action(say)
         return step.name
 
-    with concurrent.futures.ThreadPoolExecutor(max_workers=len(steps)) as pool:
+    with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, len(steps))) as pool:
         pending: set[concurrent.futures.Future[str]] = set()
         while order.is_active():
             pending |= {pool.submit(do, by_name[name]) for name in order.get_ready()}

@@ -72,7 +72,7 @@ def install(programs: Iterable[str], say: Callable[[str], None] = lambda _: None
 def go_is_new_enough(said: str) -> bool:
     """Whether `go version` says something that can build the modules."""
     version = re.search(r"go(\d+)\.(\d+)", said)
-    return bool(version) and (int(version[1]), int(version[2])) >= GO_OLDEST
+    return version is not None and (int(version[1]), int(version[2])) >= GO_OLDEST
 
 
 def _go_version() -> str:

@@ -54,3 +54,9 @@ def test_a_plain_terminal_gets_one_line_a_step(board):
     flow.run([flow.Step("etcd", lambda _: None, quiet_below=0)], board)
 
     assert "etcd" in board.console.file.getvalue()
+
+
+def test_nothing_to_do_is_done_at_once(board):
+    flow.run([], board)
+
+    assert board.console.file.getvalue() == ""
