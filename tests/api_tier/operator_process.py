@@ -65,7 +65,11 @@ class OperatorProcess:
     def _end(self, how: signal.Signals) -> int:
         assert self._process is not None
         self._process.send_signal(how)
-        return self._process.wait(timeout=30)
+        try:
+            return self._process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()  # leave nothing behind, and let the test fail
+            raise
 
     def _healthy(self) -> bool:
         assert self._process is not None
