@@ -11,6 +11,9 @@ from ferryman.rollout.record import Record
 from ferryman.rollout.signals import Signal
 
 
+NOTHING_ROUTED = "0/0"
+
+
 def told(before: Record, after: Record, signal: Signal | None) -> list[Notice]:
     """Return what the step from one record to the next means to people."""
     candidate = after.candidate.revision if after.candidate is not None else ""
@@ -43,6 +46,6 @@ def told(before: Record, after: Record, signal: Signal | None) -> list[Notice]:
 
 def moved(before: Traffic | None, after: Traffic | None) -> list[Notice]:
     """Return what a change of the observed split means to people."""
-    if before is None or after is None or before.display == after.display:
+    if before is None or after is None or before.display in (after.display, NOTHING_ROUTED):
         return []
     return [Notice("Normal", "TrafficMoved", f"stable/candidate share of traffic is now {after.display}")]
