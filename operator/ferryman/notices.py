@@ -10,7 +10,6 @@ from ferryman.outcome import Notice
 from ferryman.rollout.record import Record
 from ferryman.rollout.signals import Signal
 
-
 NOTHING_ROUTED = "0/0"
 
 
