@@ -19,7 +19,7 @@ from ferrydemo.day import Day
 from ferrydemo.kube import Kube, KubectlError
 from ferrydemo.scene import Station
 from ferrydemo.stage import Registered
-from localcluster import paths
+from localcluster import binaries, paths
 
 SLOW_SECONDS = 240.0
 KINDS = ("centroid", "regression", "unloadable", "tuned")
@@ -115,7 +115,7 @@ def _table(stations: list[Station]) -> Table:
 def _farewell(console: Console, record: Path) -> None:
     lines = (
         "Look around:",
-        f"  export KUBECONFIG={paths.kubeconfig()}",
+        f"  export KUBECONFIG={paths.kubeconfig()} PATH=$PATH:{binaries.path('kubectl').parent}",
         "  kubectl -n demo get mdep,deploy,hpa,svc,virtualservice",
         "  kubectl -n demo describe mdep fraud",
         "  kubectl explain mdep.spec.rollout",

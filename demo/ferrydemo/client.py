@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 import time
@@ -34,12 +35,14 @@ async def probe(url: str, host: str, payload: dict[str, Any], rate: float, secon
     body, rows = json.dumps(payload).encode(), len(payload["instances"])
     headers = {"Host": host, "Content-Type": "application/json"}
     flying: set[asyncio.Task[None]] = set()
+    caller = os.getppid()
     async with aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers) as session:
         flusher = asyncio.create_task(_flush())
         start = time.time()
         print(f"# {start:.4f} {rate}", flush=True)
         number = 0
-        while not ending.is_set() and number < rate * seconds:
+        # a client whose caller is gone has nobody to ask for
+        while not ending.is_set() and number < rate * seconds and os.getppid() == caller:
             due = start + number / rate
             if not await _reached(due, ending):
                 break

@@ -138,15 +138,6 @@ def alias(kube: Kube, name: str, uri: str) -> None:
     in_tracking_pod(kube, "python", "-c", post, body)
 
 
-def addresses(kube: Kube, namespace: str, service: str) -> list[str]:
-    """Return the addresses that stand behind a Service."""
-    slices = kube.items(
-        f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices",
-        labelSelector=f"kubernetes.io/service-name={service}",
-    )
-    return [address for body in slices for entry in body.get("endpoints") or [] for address in entry["addresses"]]
-
-
 def fresh_namespace(kube: Kube, name: str) -> None:
     """Make an empty namespace that admits only pods without privileges; one of that name goes first."""
     if kube.get(f"/api/v1/namespaces/{name}") is not None:

@@ -31,9 +31,10 @@ def test_what_the_registry_does_not_have_is_named(served: Served, uri: str, reas
 
 
 def test_a_registry_that_does_not_answer_is_said_to_be_silent_and_is_asked_again(served: Served):
-    better = served.other()
-    with silent_registry(served.deployment.kube):
-        served.patch(better, canary={"trafficPercent": 20})
+    kube = served.deployment.kube
+    stage.alias(kube, "unheard", served.other())
+    with silent_registry(kube):
+        served.patch("models:/pool@unheard", canary={"trafficPercent": 20})
 
         served.until_told("ModelResolved", "RegistryUnavailable")
 
@@ -111,11 +112,22 @@ def no_candidate_pod_is_ready(served: Served) -> bool:
 
 @contextlib.contextmanager
 def silent_registry(kube: Kube) -> Iterator[None]:
-    """Take the tracking server off its address, and put it back."""
-    select = ("-n", "ml", "patch", "service", "mlflow", "--type", "merge", "-p")
-    kube.kubectl(*select, '{"spec":{"selector":{"app":"nobody"}}}')
+    """Stop the tracking server's process where it stands, and let it go on: it takes connections and says nothing.
+
+    Taking it off its Service would not do: a client that is connected stays connected.
+    """
+    stage.in_tracking_pod(kube, "python", "-c", SIGNAL, "SIGSTOP")
     try:
-        patience.until("no address", lambda: not stage.addresses(kube, "ml", "mlflow"), ACT_SECONDS)
         yield
     finally:
-        kube.kubectl(*select, '{"spec":{"selector":{"app":"mlflow"}}}')
+        stage.in_tracking_pod(kube, "python", "-c", SIGNAL, "SIGCONT")
+        stage.rolled_out(kube, "ml", "mlflow", ACT_SECONDS)
+
+
+SIGNAL = """
+import os, signal, sys
+for pid in (int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) not in (1, os.getpid())):
+    with open(f"/proc/{pid}/cmdline") as line:
+        if "mlflow.server" in line.read():
+            os.kill(pid, getattr(signal, sys.argv[1]))
+"""

@@ -9,6 +9,7 @@ from cluster import served as serving
 
 from ferrydemo import patience
 from ferrydemo.kube import Kube
+from ferrydemo.modeldeployment import ModelDeployment, condition
 from ferrydemo.stage import Registered
 from localcluster import node
 
@@ -39,3 +40,17 @@ def test_a_gpu_in_the_limits_reaches_the_pod_with_its_toleration_and_image(
     assert server["resources"]["limits"]["nvidia.com/gpu"] == "1"
     assert server["image"] == "ferryman.dev/server:dev-gpu"
     assert {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"} in pod["spec"]["tolerations"]
+
+
+def test_an_image_that_cannot_be_pulled_is_named(installed: Kube, models: Registered, namespace: str, gpu: None):
+    """The GPU variant of the server image is not built here, and there is no registry to pull it from."""
+    spec = {"server": {"resources": {"limits": {"nvidia.com/gpu": "1"}}}}
+    installed.apply(serving.manifest(namespace, models.of("centroid").uri, **spec))
+
+    status = ModelDeployment(installed, namespace, "fraud").wait(
+        "the image to be named",
+        lambda said: condition(said, "CandidateHealthy").get("reason") == "ImagePullFailed",
+        serving.TOLD_SECONDS,
+    )
+
+    assert "ferryman.dev/server:dev-gpu" in condition(status, "CandidateHealthy")["message"]
