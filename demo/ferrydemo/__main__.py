@@ -95,19 +95,17 @@ def _once(say: stage.Say) -> stage.Say:
 
 def _table(stations: list[Station]) -> Table:
     table = Table(title="The day of a user", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    for name in ("", "station", "seconds", "requests", "failed", "asked", "measured %", ""):
+    for name in ("", "station", "seconds", "requests", "failed", "asked %", "measured %"):
         table.add_column(name, justify="left" if name == "station" else "right", no_wrap=True)
-    for number, station in enumerate(stations, start=1):
-        verdict = Text("✗ did not hold", "bold red") if station.misses else Text("✓ held", "green")
+    for station in stations:
         table.add_row(
-            str(number),
+            Text("✗", "bold red") if station.misses else Text("✓", "green"),
             station.title,
             f"{station.seconds:.1f}",
             str(station.requests),
             str(station.failed),
             station.asked,
             station.measured,
-            verdict,
         )
     return table
 

@@ -148,8 +148,8 @@ class Day:
                 ACT_SECONDS,
             )
             mirrored = measure.mirrored(self.deployment, self._prober, shadow, 8)
-            scene.station.asked = "100 + 100 copied"
-            scene.station.measured = f"{mirrored.window.share(stable):.1f} + {mirrored.percent:.1f} copied"
+            scene.station.asked = "100 + 100"
+            scene.station.measured = f"{mirrored.window.share(stable):.1f} + {mirrored.percent:.1f}"
             scene.claim(
                 measure.mirror_fits(mirrored, 100),
                 f"asked for a copy of 100%, measured {mirrored.percent:.1f}%: "
