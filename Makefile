@@ -5,6 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 UV := .venv/bin/uv
 PY := .venv/bin/python
+LOCAL_CLUSTER := PYTHONPATH=local-cluster $(PY) -m localcluster
 export SSL_CERT_FILE ?= $(wildcard /etc/ssl/certs/ca-certificates.crt)
 
 .PHONY: help
@@ -42,15 +43,10 @@ crds: .venv/.stamp ## the CRD, from the pydantic models, for kubectl and for the
 	@PYTHONPATH=operator $(PY) -m ferryman.api.crd > crds/modeldeployments.yaml
 	@mkdir -p charts/ferryman/files/crds && cp crds/modeldeployments.yaml charts/ferryman/files/crds/
 
-# --- the day of a user, and its tests ----------------------------------------------------------
+# --- the day of a user -------------------------------------------------------------------------
 .PHONY: demo
 demo: .venv/.stamp ## the whole day of a user on a real cluster: serve, canary, promote, shadow, roll back
 	@PYTHONPATH=demo:local-cluster $(PY) -m ferrydemo
-
-.PHONY: test-cluster
-test-cluster: .venv/.stamp ## the cluster tier: a real node, Istio and Envoy, images and chart, 50 requests a second
-	@PYTHONPATH=demo:local-cluster $(PY) -m ferrydemo.stage
-	@PYTHONPATH=demo:local-cluster $(PY) -m pytest tests/cluster -q $(PYTEST_ARGS)
 
 .PHONY: docs
 docs: .venv/.stamp ## the generated tables and the diagram of docs/status.md
@@ -74,20 +70,33 @@ verify: venv ## lint, types, import directions, and that generated files are fre
 	@PYTHONPATH=operator:docs $(PY) -c 'import generate; print(generate.filled(generate.PAGE.read_text()), end="")' | diff -u docs/status.md - || { echo "stale: run make docs"; exit 1; }
 
 # --- tests -------------------------------------------------------------------------------------
+REPORTS := .reports
+PYTEST = -m pytest -q $(PYTEST_ARGS) --junit-xml=$(REPORTS)/$(1).xml
+
 .PHONY: test
-test: verify test-pure test-api test-cluster ## everything: verify, and the pure, api and cluster tiers
+test: ## everything: verify, then the pure, api and cluster tiers; leaves the cluster as it found it
+	@rm -rf $(REPORTS); $(MAKE) --no-print-directory verify
+	@was=$$($(LOCAL_CLUSTER) status >/dev/null 2>&1 && echo up || echo down); \
+	leave() { test $$was = up || $(MAKE) --no-print-directory cluster-down; }; trap leave EXIT; \
+	$(MAKE) --no-print-directory test-pure test-api test-cluster
+	@$(PY) tests/summary.py $(REPORTS)
 
 .PHONY: test-pure
 test-pure: venv ## the pure tier: planner, renderers, server; no cluster (under a minute)
-	@$(PY) -m pytest -q tests/pure tests/cluster_io tests/local_cluster tests/contract
-	@.venv-server/bin/python -m pytest -q tests/server
+	@$(PY) $(call PYTEST,pure) tests/pure tests/cluster_io tests/local_cluster tests/contract
+	@.venv-server/bin/python $(call PYTEST,server) tests/server
 
 .PHONY: test-api
 test-api: .venv/.stamp ## the api tier: a real etcd, kube-apiserver and kube-controller-manager
-	@$(PY) -m pytest -q tests/api_tier
+	@$(LOCAL_CLUSTER) build
+	@$(PY) $(call PYTEST,api) tests/api_tier
+
+.PHONY: test-cluster
+test-cluster: .venv/.stamp ## the cluster tier: a real node, Istio and Envoy, images and chart, 50 requests a second
+	@PYTHONPATH=demo:local-cluster $(PY) -m ferrydemo.stage
+	@PYTHONPATH=demo:local-cluster $(PY) $(call PYTEST,cluster) tests/cluster
 
 # --- the local cluster -------------------------------------------------------------------------
-LOCAL_CLUSTER := PYTHONPATH=local-cluster $(PY) -m localcluster
 .PHONY: cluster
 cluster: .venv/.stamp ## a real Kubernetes with Istio on this machine (CLUSTER=kind|source, else by itself)
 	@$(LOCAL_CLUSTER) up
