@@ -83,7 +83,7 @@ test: ## everything: verify, then the pure, api and cluster tiers; leaves the cl
 
 .PHONY: test-pure
 test-pure: venv ## the pure tier: planner, renderers, server; no cluster (under a minute)
-	@$(PY) $(call PYTEST,pure) tests/pure tests/cluster_io tests/local_cluster tests/contract
+	@$(PY) $(call PYTEST,pure) tests/pure tests/cluster_io tests/local_cluster tests/contract tests/demo
 	@.venv-server/bin/python $(call PYTEST,server) tests/server
 
 .PHONY: test-api

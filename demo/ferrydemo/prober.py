@@ -116,7 +116,7 @@ class Prober:
         since = self._started if since is None else max(since, self._started)
         until = (self._ended or time.time()) if until is None else until
         first = math.ceil((since - self._started) * self._rate)
-        last = math.floor((until - self._started) * self._rate)
+        last = math.ceil((until - self._started) * self._rate)
         numbers = range(first, last)
         if self._process is None:  # it ended between two requests
             self._read()
