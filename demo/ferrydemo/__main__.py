@@ -94,8 +94,10 @@ def _once(say: stage.Say) -> stage.Say:
 
 
 def _table(stations: list[Station]) -> Table:
-    table = Table(title="The day of a user", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    for name in ("", "station", "seconds", "requests", "failed", "asked %", "measured %"):
+    table = Table(
+        title="The day of a user", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
+    )
+    for name in ("", "station", "s", "requests", "failed", "asked %", "measured %"):
         table.add_column(name, justify="left" if name == "station" else "right", no_wrap=True)
     for station in stations:
         table.add_row(
