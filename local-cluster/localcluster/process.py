@@ -135,7 +135,14 @@ def _serves(daemon: Daemon, pid: int, log: pathlib.Path, seconds: float) -> bool
     while time.monotonic() < deadline:
         if not alive(pid):
             raise errors.ClusterError(f"{daemon.name} ended by itself; see {log}\n{tail(log)}")
-        if daemon.ready():
+        if _bears_its_mark(pid) and daemon.ready():
             return True
         time.sleep(0.1)
+    return False
+
+
+def _bears_its_mark(pid: int) -> bool:
+    """Whether /proc shows the environment yet; for a moment after a process began, it shows none."""
+    with contextlib.suppress(OSError):
+        return bool(pathlib.Path(f"/proc/{pid}/environ").read_bytes())
     return False

@@ -5,6 +5,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable, Iterable
 
 from localcluster import errors
@@ -55,18 +56,26 @@ def require(programs: Iterable[str]) -> None:
 def install(programs: Iterable[str], say: Callable[[str], None] = lambda _: None) -> None:
     """Bring what is missing, where this is root on Debian; else name it."""
     programs = tuple(programs)
-    packages = missing_packages(programs)
-    if packages and os.geteuid() == 0 and find("apt-get"):
-        say(" ".join(packages))
-        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        for command in (
-            ["apt-get", "update", "-q"],
-            ["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages],
-        ):
-            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise errors.ClusterError(f"{' '.join(command)} failed: {done.stderr.strip()}")
+    with _ONE_AT_A_TIME:
+        packages = missing_packages(programs)
+        if packages and os.geteuid() == 0 and find("apt-get"):
+            say(" ".join(packages))
+            _apt_get("update", "-q")  # where it fails, the list that is there may do
+            installed = _apt_get("install", "-q", "-y", "--no-install-recommends", *packages)
+            if installed.returncode:
+                raise errors.ClusterError(f"apt-get install {' '.join(packages)}: {installed.stderr.strip()}")
     require(programs)
+
+
+# apt-get holds locks of its own and gives up at once where another one runs.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def _apt_get(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run apt-get without questions; wait for another program's hold on the package database."""
+    command = ("apt-get", "-o", "DPkg::Lock::Timeout=120", *arguments)
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 def go_is_new_enough(said: str) -> bool:
