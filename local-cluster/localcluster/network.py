@@ -14,6 +14,7 @@ from localcluster import errors, paths, shell
 LINK = "ferry-node"
 NODE = "10.87.0.1"
 PODS = "10.87.1.0/24"
+POD_GATEWAY = "10.87.1.1"  # what the host's end of every pod's link is called
 SERVICES = "10.87.128.0/17"
 ALL = "10.87.0.0/16"
 GATEWAY_PORT = 30080
@@ -74,11 +75,23 @@ def down() -> None:
                 pass
         for family in ("iptables", "ip6tables"):
             drop_kubernetes_chains(family)
+        for link in pod_links(shell.attempt("ip", "-json", "-4", "address").stdout):
+            shell.attempt("ip", "link", "delete", link)
         shell.attempt("ip", "link", "delete", LINK)
     before = paths.state() / "ip_forward"
     if before.exists():
         FORWARDING.write_text(before.read_text())
         before.unlink()
+
+
+def pod_links(shown: str) -> list[str]:
+    """The host's ends of pods' links, from `ip -json address`: a pod's namespace may outlive its processes a while."""
+    return [
+        link["ifname"]
+        for link in json.loads(shown or "[]")
+        if link["ifname"].startswith("veth")
+        and any(address.get("local") == POD_GATEWAY for address in link.get("addr_info", ()))
+    ]
 
 
 def refuse_other_owner() -> None:

@@ -39,7 +39,8 @@ def find(program: str) -> str | None:
 def missing_packages(programs: Iterable[str], has: Callable[[str], object] = find) -> tuple[str, ...]:
     """The Debian packages that would bring the programs that are not here."""
     wanted = {PACKAGES[p] for p in programs if p in PACKAGES and not has(p)}
-    if "containerd" in programs and not (CNI / "ptp").exists():
+    # The kubelet's pods need the plugins; buildah does not start without a network of one kind or another.
+    if {"containerd", "buildah"} & set(programs) and not (CNI / "ptp").exists():
         wanted.add("containernetworking-plugins")
     return tuple(sorted(wanted))
 

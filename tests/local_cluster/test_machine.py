@@ -29,6 +29,27 @@ def test_missing_tools_are_named_with_the_command_that_installs_them(monkeypatch
         tools.require(("buildah", "runc"))
 
 
+def test_only_our_pods_links_are_taken_away():
+    shown = """[
+        {"ifname": "eth0", "addr_info": [{"local": "192.0.2.2"}]},
+        {"ifname": "veth04e9", "addr_info": [{"local": "10.87.1.1"}]},
+        {"ifname": "veth77aa", "addr_info": [{"local": "172.17.0.1"}]},
+        {"ifname": "ferry-node", "addr_info": [{"local": "10.87.0.1"}]}
+    ]"""
+
+    links = network.pod_links(shown)
+
+    assert links == ["veth04e9"]
+
+
+def test_buildah_needs_the_network_plugins_too(monkeypatch, tmp_path):
+    monkeypatch.setattr(tools, "CNI", tmp_path)
+
+    missing = tools.missing_packages(("buildah",), has=lambda _: True)
+
+    assert missing == ("containernetworking-plugins",)
+
+
 @pytest.mark.parametrize(
     ("said", "enough"),
     [("go version go1.26.8 linux/amd64", True), ("go version go1.19.8 linux/amd64", False), ("", False)],
