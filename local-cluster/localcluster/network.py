@@ -85,7 +85,7 @@ def down() -> None:
 
 
 def pod_links(shown: str) -> list[str]:
-    """The host's ends of pods' links, from `ip -json address`: a pod's namespace may outlive its processes a while."""
+    """The host's ends of pods' links, from `ip -json address`: a pod's namespace may outlive its processes."""
     return [
         link["ifname"]
         for link in json.loads(shown or "[]")
