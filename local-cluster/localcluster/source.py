@@ -29,7 +29,7 @@ from localcluster import (
     waiting,
 )
 
-COMPONENTS = ("kubernetes", "etcd", "istio", "coredns", "metrics-server", "helm", "pause")
+COMPONENTS = ("kubernetes", "etcd", "pause", "istio", "coredns", "metrics-server", "helm")
 DAEMONS = (
     "etcd",
     "kube-apiserver",
@@ -94,7 +94,7 @@ def up_steps(apiserver_args: tuple[str, ...] = ()) -> list[flow.Step]:
         _daemon("kube-scheduler", mine, addons.scheduler, "kube-apiserver"),
         flow.Step("control groups", lambda _: cgroups.create(), ("tools",)),
         _daemon("kubelet", mine, node.kubelet, "kube-apiserver", "control groups", IMAGES_WELCOME),
-        _daemon("kube-proxy", mine, node.kube_proxy, "kube-apiserver"),
+        _daemon("kube-proxy", mine, node.kube_proxy, "node ready"),  # it says that it is well once its node is known
         flow.Step("manifests", lambda _: apply(mine), ("kube-apiserver", *built("istio"))),
         _daemon("istiod", mine, istio.istiod, "manifests"),
         _daemon("envoy", mine, gateway.envoy, "istiod"),

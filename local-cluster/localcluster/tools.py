@@ -25,6 +25,7 @@ PACKAGES = {
     "debootstrap": "debootstrap",
 }
 CNI = pathlib.Path("/usr/lib/cni")
+NETAVARK = pathlib.Path("/usr/lib/podman/netavark")
 GO_ADVICE = "Go 1.26 or newer builds the cluster; get it from https://go.dev/dl (Debian's own is too old)"
 GO_OLDEST = (1, 21)  # from here on, Go fetches by itself the newer one that go.mod names
 NODE = ("containerd", "ctr", "runc", "iptables", "conntrack", "socat", "ethtool", "ip", "mount")
@@ -39,9 +40,11 @@ def find(program: str) -> str | None:
 def missing_packages(programs: Iterable[str], has: Callable[[str], object] = find) -> tuple[str, ...]:
     """The Debian packages that would bring the programs that are not here."""
     wanted = {PACKAGES[p] for p in programs if p in PACKAGES and not has(p)}
-    # The kubelet's pods need the plugins; buildah does not start without a network of one kind or another.
+    # buildah settles on a network when it first runs, and starts with no other later: so it gets both kinds.
     if {"containerd", "buildah"} & set(programs) and not (CNI / "ptp").exists():
         wanted.add("containernetworking-plugins")
+    if "buildah" in programs and not NETAVARK.exists():
+        wanted.add("netavark")
     return tuple(sorted(wanted))
 
 

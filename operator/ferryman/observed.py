@@ -34,7 +34,7 @@ class Backend:
     deployed: bool = False
     """The Deployment exists."""
     addressed: bool = False
-    """The Service (and, with Istio, the DestinationRule) exists."""
+    """The Service exists; with Istio, those of both addresses and their DestinationRules."""
     obstacle: Obstacle | None = None
     """What keeps its pods from becoming ready, if anything does."""
     record: Revision | None = None

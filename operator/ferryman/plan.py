@@ -90,7 +90,9 @@ def _objects(
         stable = world.record.stable is not None and name == world.record.stable.revision
         backends.append(service.backend(owner, name))
         if world.observed.mesh:
-            backends.append(destinationrule.destination_rule(owner, name, domain))
+            backends.append(service.canary(owner, name))
+            backends.append(destinationrule.own(owner, name, domain))
+            backends.append(destinationrule.canary(owner, name, domain))
         backends.append(deployment.deployment(owner, revision, settings))
         floor = traffic.floor(world, name)
         backends.append(hpa.autoscaler(owner, name, world.scaling, floor, may_shrink=not (stable and running)))

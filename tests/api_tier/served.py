@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from api_tier.kubectl import Kubectl, until
+from ferryman.render import names
 
 CHILDREN = "deployments,services,hpa,virtualservices,destinationrules"
 
@@ -60,7 +61,7 @@ class Served:
         if route is None:
             return {}
         return {
-            each["destination"]["host"].split(".")[0]: each.get("weight", 100)
+            names.revision_of_host(each["destination"]["host"]): each.get("weight", 100)
             for each in route["spec"]["http"][0]["route"]
         }
 

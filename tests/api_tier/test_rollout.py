@@ -22,6 +22,8 @@ def test_a_first_revision_is_started_and_then_served(fraud: Served) -> None:
         ("Service", stable),
         ("HorizontalPodAutoscaler", stable),
         ("DestinationRule", stable),
+        ("Service", f"{stable}-canary"),
+        ("DestinationRule", f"{stable}-canary"),
         ("Service", "fraud"),
         ("VirtualService", "fraud"),
     }

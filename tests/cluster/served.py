@@ -50,8 +50,6 @@ class Served:
     models: Registered
     since: float = field(default=0.0)
     """When the test began: every request from then on counts."""
-    forgiven: int = 0
-    """How many requests may fail before the route can know what happened; 0 but where a revision is killed whole."""
 
     def patch(self, uri: str | None = None, **rollout: Any) -> None:
         """Point at another model, or move what the rollout says; None takes a rollout field away."""

@@ -7,9 +7,6 @@ from cluster.served import ACT_SECONDS, START_SECONDS, Served
 from ferrydemo import measure, patience, stage
 from ferrydemo.modeldeployment import revision, share
 
-UNTIL_THE_ROUTE_KNOWS = 13
-"""Half of half a second's requests: Envoy hears that a backend is empty before it hears of the route without it."""
-
 
 def test_a_canary_goes_from_10_to_50_to_100_and_no_pod_restarts(served: Served):
     better = served.other()
@@ -100,7 +97,6 @@ def test_a_canary_whose_pods_are_all_deleted_loses_its_traffic_at_once(served: S
     candidate = revision(served.until_weight(50), "candidate")
     before = ready(served, candidate)
 
-    served.forgiven = UNTIL_THE_ROUTE_KNOWS
     delete(served, "-l", f"ferryman.dev/revision={candidate}", "--wait=false")
 
     served.deployment.wait("weight 0", lambda said: share(said, "candidate") == 0, ACT_SECONDS)
@@ -114,7 +110,6 @@ def test_a_canary_whose_pods_are_all_killed_loses_its_traffic_at_once(served: Se
     served.patch(served.other(), canary={"trafficPercent": 50})
     candidate = revision(served.until_weight(50), "candidate")
 
-    served.forgiven = UNTIL_THE_ROUTE_KNOWS
     delete(served, "-l", f"ferryman.dev/revision={candidate}", "--force", "--grace-period=0")
 
     served.deployment.wait("weight 0", lambda said: share(said, "candidate") == 0, ACT_SECONDS)

@@ -43,8 +43,7 @@ def to(revision: str, **weight: int) -> dict[str, Any]:
 def test_a_backend_is_told_with_its_figures_and_its_record() -> None:
     children = (
         deployment(annotations={names.ANNOTATION_RECORD: json.dumps(RECORD)}),
-        child("Service", "fraud-1"),
-        child("DestinationRule", "fraud-1"),
+        *(child(kind, name) for kind in ("Service", "DestinationRule") for name in ("fraud-1", "fraud-1-canary")),
     )
 
     backend = observe.seen(OWNER, children, [], mesh=True).backend("fraud-1")

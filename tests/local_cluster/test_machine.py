@@ -42,12 +42,13 @@ def test_only_our_pods_links_are_taken_away():
     assert links == ["veth04e9"]
 
 
-def test_buildah_needs_the_network_plugins_too(monkeypatch, tmp_path):
+def test_buildah_gets_a_network_of_either_kind(monkeypatch, tmp_path):
     monkeypatch.setattr(tools, "CNI", tmp_path)
+    monkeypatch.setattr(tools, "NETAVARK", tmp_path / "netavark")
 
     missing = tools.missing_packages(("buildah",), has=lambda _: True)
 
-    assert missing == ("containernetworking-plugins",)
+    assert missing == ("containernetworking-plugins", "netavark")
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,8 @@ class Cluster:
         return self.unresolved or ResolvedModel(uri=uri, requested=uri)
 
     def observed(self) -> Observed:
-        revisions = {name for kind, name in self.children if kind in ("Deployment", "Service")} - {"fraud"}
+        labels = (child["metadata"]["labels"] for child in self.children.values())
+        revisions = {label[names.LABEL_REVISION] for label in labels if names.LABEL_REVISION in label}
         front = self.children.get(("Service", "fraud"))
         return Observed(
             mesh=self.mesh,
@@ -102,11 +103,16 @@ class Cluster:
             desired=self.desired.get(revision, 0),
             available=self.available.get(revision, 0),
             deployed=deployment is not None,
-            addressed=("Service", revision) in self.children
-            and (not self.mesh or ("DestinationRule", revision) in self.children),
+            addressed=self.addressed(revision),
             obstacle=obstacle,
             record=record,
         )
+
+    def addressed(self, revision: str) -> bool:
+        if not self.mesh:
+            return ("Service", revision) in self.children
+        addresses = (revision, names.canary(revision))
+        return all((kind, name) in self.children for kind in ("Service", "DestinationRule") for name in addresses)
 
     def route(self) -> Route | None:
         service = self.children.get(("VirtualService", "fraud"))
@@ -185,7 +191,7 @@ class Cluster:
         assert stable is not None
         for revision, weight in route.weights.items():
             assert weight > 0
-            assert ("Service", revision) in self.children, f"{revision} is routed and has no Service"
+            assert self.addressed(revision), f"{revision} is routed and has no address"
             deployed = ("Deployment", revision) in self.children or revision in self.deleted_by_hand
             assert deployed, f"{revision} is routed and has no Deployment"
             if revision != stable.revision:

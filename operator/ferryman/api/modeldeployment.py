@@ -21,7 +21,7 @@ API_VERSION = f"{GROUP}/{VERSION}"
 KIND = "ModelDeployment"
 PLURAL = "modeldeployments"
 
-MAX_NAME = 50  # leaves room for the revision's suffix inside the 63 characters of a Service's name
+MAX_NAME = 46  # leaves room for a revision's hash and "-canary" inside the 63 characters of a Service's name
 
 Percent = Annotated[int, Field(ge=0, le=100)]
 QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"

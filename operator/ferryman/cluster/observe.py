@@ -64,9 +64,9 @@ def seen(owner: ObjectMeta, children: tuple[Body, ...], pods: list[Body], *, mes
 
 def _backend(revision: str, by_kind: dict[str, dict[str, Body]], pods: list[Body], *, mesh: bool) -> Backend:
     deployment = by_kind.get(kinds.DEPLOYMENT.name, {}).get(revision)
-    addressed = revision in by_kind.get(kinds.SERVICE.name, {}) and (
-        not mesh or revision in by_kind.get(kinds.DESTINATION_RULE.name, {})
-    )
+    services, rules = by_kind.get(kinds.SERVICE.name, {}), by_kind.get(kinds.DESTINATION_RULE.name, {})
+    addresses = {revision, names.canary(revision)}
+    addressed = addresses <= services.keys() & rules.keys() if mesh else revision in services
     if deployment is None:
         return Backend(revision=revision, addressed=addressed)
     own = [pod for pod in pods if _labels(pod).get(names.LABEL_REVISION) == revision]

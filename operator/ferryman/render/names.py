@@ -19,6 +19,8 @@ ANNOTATION_APPLIED = "ferryman.dev/applied"
 FIELD_MANAGER = "ferryman"
 STATUS_MANAGER = "ferryman-status"
 
+CANARY_SUFFIX = "-canary"
+
 PORT = 8080
 """Where the model server listens inside its pod."""
 SERVICE_PORT = 80
@@ -35,9 +37,14 @@ def host(service: str, namespace: str, domain: str) -> str:
     return f"{service}.{namespace}.svc.{domain}"
 
 
+def canary(revision_name: str) -> str:
+    """Return the name of a revision's second address, from which requests fall back to other revisions."""
+    return revision_name + CANARY_SUFFIX
+
+
 def revision_of_host(name: str) -> str:
-    """Return the Service, which is the revision, that an Istio host stands for."""
-    return name.split(".", 1)[0]
+    """Return the revision that an Istio host stands for, by either of its addresses."""
+    return name.split(".", 1)[0].removesuffix(CANARY_SUFFIX)
 
 
 def selector(deployment: str, revision_name: str) -> dict[str, str]:

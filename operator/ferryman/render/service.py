@@ -1,4 +1,4 @@
-"""The addresses: one Service per revision, which routes name, and a front Service that clients name."""
+"""The addresses: two Services per revision, which routes name, and a front Service that clients name."""
 
 from __future__ import annotations
 
@@ -10,22 +10,28 @@ from ferryman.render import meta, names
 
 def backend(owner: ObjectMeta, revision: str) -> dict[str, Any]:
     """Return the Service of one revision's pods."""
-    return _service(meta.metadata(owner, revision, revision), owner, revision)
+    return _service(meta.metadata(owner, revision, revision), names.selector(owner.name, revision))
+
+
+def canary(owner: ObjectMeta, revision: str) -> dict[str, Any]:
+    """Return a revision's second Service: it selects all revisions' pods; its rule prefers the revision's own."""
+    selector = {names.LABEL_DEPLOYMENT: owner.name}
+    return _service(meta.metadata(owner, names.canary(revision), revision), selector)
 
 
 def front(owner: ObjectMeta, stable: str) -> dict[str, Any]:
     """Return the Service that keeps its name for ever and selects the stable revision's pods."""
-    return _service(meta.metadata(owner, owner.name), owner, stable)
+    return _service(meta.metadata(owner, owner.name), names.selector(owner.name, stable))
 
 
-def _service(metadata: dict[str, Any], owner: ObjectMeta, revision: str) -> dict[str, Any]:
+def _service(metadata: dict[str, Any], selector: dict[str, str]) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": metadata,
         "spec": {
             "type": "ClusterIP",
-            "selector": names.selector(owner.name, revision),
+            "selector": selector,
             "ports": [
                 {"name": "http", "port": names.SERVICE_PORT, "targetPort": "http", "protocol": "TCP"},
             ],

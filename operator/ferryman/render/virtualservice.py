@@ -16,8 +16,8 @@ def virtual_service(owner: ObjectMeta, routing: Routing, split: Split, domain: s
     """Return the route of a ModelDeployment, for its gateways and for clients in the mesh."""
     route: dict[str, Any] = {
         "route": [
-            {"destination": _destination(owner, revision, domain), "weight": weight}
-            for revision, weight in _weights(split)
+            {"destination": _destination(owner, address, domain), "weight": weight}
+            for address, weight in _weights(split)
         ],
         "retries": RETRIES,
     }
@@ -37,14 +37,15 @@ def virtual_service(owner: ObjectMeta, routing: Routing, split: Split, domain: s
 
 
 def _weights(split: Split) -> list[tuple[str, int]]:
+    """Return the addresses and their shares: a candidate's requests may fall back, a stable revision's may not."""
     shares = [(split.stable, split.stable_weight)]
     if split.candidate is not None:
-        shares.append((split.candidate, split.candidate_weight))
-    return [(revision, weight) for revision, weight in shares if weight > 0]
+        shares.append((names.canary(split.candidate), split.candidate_weight))
+    return [(address, weight) for address, weight in shares if weight > 0]
 
 
-def _destination(owner: ObjectMeta, revision: str, domain: str) -> dict[str, Any]:
+def _destination(owner: ObjectMeta, address: str, domain: str) -> dict[str, Any]:
     return {
-        "host": names.host(revision, owner.namespace, domain),
+        "host": names.host(address, owner.namespace, domain),
         "port": {"number": names.SERVICE_PORT},
     }
