@@ -150,12 +150,13 @@ def seen_traffic(world: World) -> Traffic | None:
     candidate_name = candidate.revision if candidate is not None else ""
     of_candidate = route.weights.get(candidate_name, 0)
     of_stable = route.weights.get(stable.revision, 0)
+    of_others = sum(route.weights.values()) - of_stable  # a candidate's, or that of one which is just leaving
     shadow = route.mirror_percent if route.mirror == candidate_name else 0
     return Traffic(
         stable=of_stable,
         candidate=of_candidate,
         shadow=shadow,
-        display=f"{of_stable}/{of_candidate}",
+        display=f"{of_stable}/{of_others}",
         shadow_display=f"{shadow}%" if shadow else "-",
     )
 

@@ -121,6 +121,20 @@ def test_the_old_spec_back_ends_the_run_in_one_step() -> None:
     assert (cluster.stable, cluster.candidate, cluster.status.phase) == (V1, None, Phase.STABLE)
 
 
+def test_traffic_is_told_as_the_route_has_it_also_while_a_revision_leaves() -> None:
+    cluster = serving(rollout=canary(20))
+    cluster.model(V2)
+    cluster.settle()
+
+    cluster.percent(0)
+    cluster.reconcile()
+
+    assert cluster.status.traffic is not None
+    assert (cluster.status.candidate, cluster.status.traffic.display) == (None, "80/20")
+    cluster.reconcile()
+    assert cluster.status.traffic.display == "100/0"
+
+
 def test_a_shadow_gets_a_copy_and_no_weight() -> None:
     cluster = serving(rollout={"shadow": {"percent": 30}})
 

@@ -130,7 +130,7 @@ class Traffic(Model):
     shadow: int = 0
     """The share of live requests that is copied to the candidate."""
     display: str = ""
-    """stable/candidate, for `kubectl get`."""
+    """The stable revision's share and that of all others, for `kubectl get`."""
     shadow_display: str = ""
     """The mirrored share, for `kubectl get`."""
 
