@@ -83,8 +83,10 @@ test: ## everything: verify, then the pure, api and cluster tiers; leaves the cl
 
 .PHONY: test-pure
 test-pure: venv ## the pure tier: planner, renderers, server; no cluster (under a minute)
-	@$(PY) $(call PYTEST,pure) tests/pure tests/cluster_io tests/local_cluster tests/contract tests/demo
-	@.venv-server/bin/python $(call PYTEST,server) tests/server
+	@mkdir -p $(REPORTS)
+	@.venv-server/bin/python $(call PYTEST,server) tests/server >$(REPORTS)/server.log 2>&1 & server=$$!; \
+	$(PY) $(call PYTEST,pure) tests/pure tests/cluster_io tests/local_cluster tests/contract tests/demo && pure=0 || pure=$$?; \
+	wait $$server && server=0 || server=$$?; cat $(REPORTS)/server.log; exit $$((pure | server))
 
 .PHONY: test-api
 test-api: .venv/.stamp ## the api tier: a real etcd, kube-apiserver and kube-controller-manager
