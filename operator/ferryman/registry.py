@@ -45,6 +45,8 @@ class Registry:
         # MLflow reads these when it asks; its own defaults are minutes of patience.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(max(1, int(settings.registry_timeout_seconds))))
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        # It also reports its use to its makers unless told not to.
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
     async def resolve(self, uri: str) -> Answer:
         """Return the model that a URI means now, or why nobody can say."""
