@@ -1,7 +1,7 @@
 """The Ferryman model server: fetch, load, warm up, answer.
 
-A model's pod tells nobody outside the cluster what it serves. ONNX Runtime (from 1.29 on) and MLflow (from 3.2 on) report
-their use unless told not to before they are imported; whoever wants that sets the variables otherwise.
+A model's pod tells nobody outside the cluster what it serves. ONNX Runtime and MLflow report their use unless told
+not to before they are imported; whoever wants that sets the variables otherwise.
 """
 
 import os
