@@ -45,7 +45,7 @@ def test_a_model_that_does_not_load_is_rolled_back_with_its_own_words(served: Se
     stable = revision(served.deployment.status(), "stable")
     served.patch(served.models.of("unloadable").uri, canary={"trafficPercent": 10}, deadlineSeconds=20)
 
-    served.until_told("CandidateHealthy", "LoadFailed", START_SECONDS)
+    served.until_told("CandidateHealthy", "LoadFailed")
     status = served.deployment.wait("a rejection", lambda said: said.get("rejected"), START_SECONDS)
 
     assert status["rejected"]["reason"] == "LoadFailed"
