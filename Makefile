@@ -15,7 +15,7 @@ help: ## this list
 # --- environments ------------------------------------------------------------------------------
 .venv/.stamp: requirements/dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: apt-get install python3 (Debian 12+)"; exit 1; }
-	@test -x .venv/bin/python || $(PYTHON) -m venv .venv || { echo "venv is missing: apt-get install python3-venv"; exit 1; }
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv || { rm -rf .venv; echo "venv is missing: apt-get install python3-venv"; exit 1; }
 	@test -x $(UV) || .venv/bin/python -m pip install --quiet "$$(grep -o '^uv==[^ ]*' requirements/dev.lock)"
 	@$(UV) pip sync --quiet --python .venv/bin/python --require-hashes requirements/dev.lock
 	@touch $@

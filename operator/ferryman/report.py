@@ -127,8 +127,17 @@ def _ready(world: World, claims: list[Verdict]) -> Verdict:
     if broken is not None:
         return _verdict(ConditionType.READY, "False", broken.reason, broken.message)
     if world.record.phase not in AS_ASKED or not _as_wished(world):
-        return _verdict(ConditionType.READY, "False", Reason.ROUTE_PENDING, f"the rollout is {world.record.phase}")
+        return _verdict(ConditionType.READY, "False", Reason.UNDER_WAY, _under_way(world))
     return _verdict(ConditionType.READY, "True", Reason.READY, "what the spec asks for is what serves")
+
+
+def _under_way(world: World) -> str:
+    """Return what a rollout that has not come to rest is doing, and to which revision."""
+    record = world.record
+    if record.phase is Phase.ROLLING_BACK:
+        leaving = ", ".join(each.revision.revision for each in record.retiring)
+        return f"{leaving} has left the route and goes after the drain delay"
+    return f"{record.candidate.revision} is {record.phase}" if record.candidate else f"the rollout is {record.phase}"
 
 
 def _as_wished(world: World) -> bool:

@@ -121,6 +121,22 @@ def test_the_old_spec_back_ends_the_run_in_one_step() -> None:
     assert (cluster.stable, cluster.candidate, cluster.status.phase) == (V1, None, Phase.STABLE)
 
 
+def test_a_rollback_that_waits_for_the_drain_does_not_blame_the_route() -> None:
+    cluster = serving(rollout=canary(50))
+    cluster.model(V2)
+    cluster.settle()
+    leaving = cluster.revision(V2)
+
+    cluster.model(V1)
+    cluster.reconcile()
+    cluster.reconcile()
+
+    ready = next(claim for claim in cluster.status.conditions if claim.type == "Ready")
+    assert cluster.condition("Routed") == ("True", "RouteProgrammed")
+    assert (ready.status, ready.reason) == ("False", "UnderWay")
+    assert leaving in ready.message
+
+
 def test_traffic_is_told_as_the_route_has_it_also_while_a_revision_leaves() -> None:
     cluster = serving(rollout=canary(20))
     cluster.model(V2)

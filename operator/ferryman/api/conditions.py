@@ -114,6 +114,8 @@ class Reason(StrEnum):
     WARMUP_FAILED = "WarmupFailed"
     """The model loaded, and its warm-up predictions failed."""
 
+    UNDER_WAY = "UnderWay"
+    """A rollout, or its way back, has not come to rest; the message says what it is doing."""
     READY = "Ready"
     """What the spec asks for is what serves."""
 
