@@ -38,7 +38,7 @@ def told(before: Record, after: Record, signal: Signal | None) -> list[Notice]:
             return [Notice("Warning", "CandidateLost", f"{candidate} has no ready pod left; {stable} serves")]
         case Signal.DEADLINE_PASSED:
             why = after.rejected.message if after.rejected is not None else ""
-            return [Notice("Warning", "RolledBack", f"{left} was not ready in time: {why}; {stable} serves")]
+            return [Notice("Warning", "RolledBack", f"{stable} serves; {left} was not ready in time: {why}")]
         case _:
             return []
 
