@@ -28,12 +28,14 @@ DROPPED = ("title", "additionalProperties", "$defs", "const", "writeOnly")
 COLUMNS = (
     ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', 0),
     ("Phase", "string", ".status.phase", 0),
+    ("Step", "string", ".status.run.display", 0),
     ("Stable", "string", ".status.stable.revision", 0),
     ("Candidate", "string", ".status.candidate.revision", 0),
     ("Traffic", "string", ".status.traffic.display", 0),
     ("Shadow", "string", ".status.traffic.shadowDisplay", 0),
     ("URL", "string", ".status.url", 1),
     ("Reason", "string", ".status.reason", 1),
+    ("Waiting", "string", ".status.waiting.cause", 1),
     ("Age", "date", ".metadata.creationTimestamp", 0),
 )
 
@@ -74,7 +76,8 @@ def _node(node: Schema, definitions: dict[str, Schema]) -> Schema:
 def _told(node: Schema) -> Schema:
     """Take the rules and defaults of wishes out of a schema of facts: what was seen must never be refused."""
     wishes = ("default", "x-kubernetes-validations", "pattern", "maxLength", "minLength", "maximum", "minimum")
-    kept = {key: value for key, value in node.items() if key not in (*wishes, "maxProperties", "required")}
+    sizes = ("maxItems", "maxProperties", "required")
+    kept = {key: value for key, value in node.items() if key not in (*wishes, *sizes)}
     if "properties" in kept:
         kept["properties"] = {name: _told(child) for name, child in kept["properties"].items()}
     for key in ("items", "additionalProperties"):
@@ -145,10 +148,17 @@ def definition() -> Schema:
     }
 
 
+class _Plain(yaml.SafeDumper):
+    """YAML without anchors: a reader of the definition, or of its diff, should not have to look them up."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
 def main() -> None:
     """Print the definition as YAML."""
     sys.stdout.write("# Generated from operator/ferryman/api by `make crds`; do not edit.\n")
-    yaml.safe_dump(definition(), sys.stdout, sort_keys=False, width=118, allow_unicode=True)
+    yaml.dump(definition(), sys.stdout, _Plain, sort_keys=False, width=118, allow_unicode=True)
 
 
 if __name__ == "__main__":

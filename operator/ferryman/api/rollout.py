@@ -1,0 +1,282 @@
+"""How a new revision takes over: the part of the spec that says who gets traffic, when, and how one rows back.
+
+Nothing here makes a new revision. Shares are whole percents of live traffic.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, WithJsonSchema
+
+from ferryman.api.base import Model, rule, ruled
+
+Percent = Annotated[int, Field(ge=0, le=100)]
+
+_UNITS = {"h": 3600, "m": 60, "s": 1}
+DURATION = r"^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,7}s)?$"
+HEADER_NAME = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
+HEADER_VALUE = r"^[!-~]([ -~]*[!-~])?$"
+
+
+def _told(length: int, **bounds: int) -> WithJsonSchema:
+    """Leave the pattern to a rule: the apiserver would tell a user the pattern, a rule tells what to write."""
+    return WithJsonSchema({"type": "string", "maxLength": length, **bounds})
+
+
+Duration = Annotated[str, Field(pattern=DURATION, min_length=2, max_length=24), _told(24)]
+HeaderName = Annotated[str, Field(pattern=HEADER_NAME, max_length=64), _told(64)]
+HeaderValue = Annotated[str, Field(pattern=HEADER_VALUE, min_length=1, max_length=256), _told(256, minLength=1)]
+
+
+class Pause(Model):
+    """What holds a step: a time, or a person."""
+
+    model_config = ConfigDict(
+        json_schema_extra=ruled(
+            rule(
+                f"!has(self.duration) || (self.duration.size() > 0 && self.duration.matches('{DURATION}') && "
+                "duration(self.duration) > duration('0s'))",
+                "a pause's duration must be a time above 0 such as 90s, 10m or 1h30m, and at most 99999h: leave the "
+                "duration out to wait for a person, or the pause out to go on at once",
+                ".duration",
+            )
+        )
+    )
+
+    duration: Duration | None = None
+    """How long the step's share is held from the moment the route shows it, such as `90s`, `10m` or `1h30m`.
+    Without it the step is held until the annotation `ferryman.dev/resume` names the candidate."""
+
+    def seconds(self) -> float | None:
+        """Return the pause in seconds; None when a person ends it."""
+        if self.duration is None:
+            return None
+        return float(sum(int(count) * _UNITS[unit] for count, unit in re.findall(r"([0-9]+)([hms])", self.duration)))
+
+    def length(self) -> timedelta | None:
+        """Return the pause as a span of time; None when a person ends it."""
+        seconds = self.seconds()
+        return None if seconds is None else timedelta(seconds=seconds)
+
+
+class Step(Model):
+    """One step of a plan: a share, and what has to happen before the next."""
+
+    model_config = ConfigDict(
+        json_schema_extra=ruled(
+            rule(
+                "has(self.trafficPercent) != has(self.shadowPercent)",
+                "a step must have either trafficPercent or shadowPercent: a revision is never mirrored to and "
+                "weighted at once",
+            ),
+        )
+    )
+
+    traffic_percent: Percent | None = None
+    """The candidate's share of live traffic in this step. 100 promotes it, 0 keeps it ready and unrouted."""
+
+    shadow_percent: Annotated[int, Field(ge=1, le=100)] | None = None
+    """The share of live requests that is copied to the candidate in this step, instead of any traffic."""
+
+    pause: Pause | None = None
+    """What holds the step once its share is reached. Without it the next step follows at once."""
+
+
+class Header(Model):
+    """A header with its value, or with how its value begins."""
+
+    model_config = ConfigDict(
+        json_schema_extra=ruled(
+            rule(
+                "has(self.exact) != has(self.prefix)",
+                "a header must have either exact or prefix: to match two values, write two matches",
+            ),
+            rule(
+                f"self.name.matches('{HEADER_NAME}')",
+                "a header's name must be lower-case letters, digits and hyphens: so the mesh sees every name",
+                ".name",
+            ),
+            rule(
+                f"!has(self.exact) || self.exact.matches('{HEADER_VALUE}')",
+                "a header's exact value must be printable ASCII without spaces at its ends",
+                ".exact",
+            ),
+            rule(
+                f"!has(self.prefix) || self.prefix.matches('{HEADER_VALUE}')",
+                "a header's prefix must be printable ASCII without spaces at its ends",
+                ".prefix",
+            ),
+            rule(
+                "!(self.name in ['cookie', 'host', 'uri', 'scheme', 'method', 'authority'])",
+                "a header's name must not be cookie, which has a field of its own, nor host, uri, scheme, method or "
+                "authority, which Istio does not match as headers: match another header",
+                ".name",
+            ),
+        )
+    )
+
+    name: HeaderName
+    """The header's name in lower case."""
+    exact: HeaderValue | None = None
+    """The header's whole value."""
+    prefix: HeaderValue | None = None
+    """How the header's value begins."""
+
+
+class Cookie(Model):
+    """A cookie with its value."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=64)]
+    """The cookie's name."""
+    value: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=128)]
+    """The cookie's whole value."""
+
+
+class Match(Model):
+    """One choice of requests: those that fulfil everything that is said here."""
+
+    model_config = ConfigDict(
+        json_schema_extra=ruled(
+            rule(
+                "has(self.cookie) || (has(self.headers) && self.headers.size() > 0)",
+                "a match must name a header or a cookie: an empty one would mean every request",
+            ),
+        )
+    )
+
+    headers: Annotated[
+        list[Header],
+        Field(
+            max_length=8,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = []
+    """Headers that a request must carry, each of them."""
+    cookie: Cookie | None = None
+    """A cookie that a request must carry."""
+
+
+class Canary(Model):
+    """A share of live traffic for the candidate: one number that a person moves, or a plan of steps."""
+
+    model_config = ConfigDict(
+        json_schema_extra=ruled(
+            rule(
+                "has(self.trafficPercent) || (has(self.steps) && self.steps.size() > 0)",
+                "spec.rollout.canary must have trafficPercent or steps: a trafficPercent of 0 keeps the candidate "
+                "ready and gives it only what match chooses",
+            ),
+            rule(
+                "!has(self.trafficPercent) || !has(self.steps) || self.steps.size() == 0",
+                "spec.rollout.canary must not have both trafficPercent and steps: take one away (in a merge patch, "
+                "set it to null)",
+            ),
+            rule(
+                "!has(self.steps) || self.steps.map(step, has(step.trafficPercent) ? step.trafficPercent : 0)"
+                ".isSorted()",
+                "spec.rollout.canary.steps must not give the candidate less traffic than the step before: shadow "
+                "steps come first, and shares rise",
+                ".steps",
+            ),
+            rule(
+                "!has(self.steps) || self.steps.size() == 0 || !has(self.steps[self.steps.size() - 1].pause)",
+                "spec.rollout.canary.steps must not pause the last step, after which nothing comes: 100 promotes, and "
+                "a lower share stays in force; put the pause on the step before it",
+                ".steps",
+            ),
+            rule(
+                "!has(self.steps) || self.steps.filter(step, has(step.trafficPercent) && step.trafficPercent == 100)"
+                ".size() <= 1",
+                "spec.rollout.canary.steps may hold 100 only once, as the last step: it promotes",
+                ".steps",
+            ),
+        )
+    )
+
+    traffic_percent: Percent | None = None
+    """The candidate's share of live traffic. 100 promotes it; 0 rolls it back once it had traffic, and keeps it
+    ready and unrouted before that. The number stays in force for the next revision."""
+
+    steps: Annotated[list[Step], Field(max_length=32)] = []
+    """A plan that each candidate goes through by itself. It is pinned when the candidate is named: changing it
+    changes the next run. The last step's share stays in force unless it is 100, which promotes."""
+
+    match: Annotated[list[Match], Field(max_length=8)] = []
+    """Requests that go to the candidate whatever its share, as soon as it is ready; one that fulfils any of these
+    is chosen. Beta testers, for instance."""
+
+
+class Shadow(Model):
+    """A copy of live traffic for the candidate. Its answers are thrown away and reach no client."""
+
+    percent: Percent = 100
+    """The share of live requests that are mirrored to the candidate while it has no live traffic."""
+
+
+class Surge(StrEnum):
+    """Whether a candidate's pods come beside stable's or in their place."""
+
+    SURGE = "Surge"
+    NO_SURGE = "NoSurge"
+
+
+class Rollout(Model):
+    """How a new revision takes over. Without `canary` and `shadow` it is promoted as soon as it is ready."""
+
+    model_config = ConfigDict(
+        json_schema_extra=ruled(
+            rule(
+                "!has(self.shadow) || !has(self.canary) || !has(self.canary.steps) || self.canary.steps.size() == 0",
+                "spec.rollout.shadow must not stand beside spec.rollout.canary.steps: use a step with shadowPercent",
+                ".shadow",
+            ),
+            rule(
+                "!self.allowDowntime || self.surge == 'NoSurge'",
+                "spec.rollout.allowDowntime needs spec.rollout.surge: NoSurge; with Surge nothing has to stop",
+                ".allowDowntime",
+            ),
+            rule(
+                "self.standbySeconds == 0 || self.surge == 'Surge'",
+                "spec.rollout.standbySeconds must be 0 with surge: NoSurge, which says that there is no room for a "
+                "second revision",
+                ".standbySeconds",
+            ),
+            rule(
+                "self.standbySeconds == 0 || self.history > 0",
+                "spec.rollout.standbySeconds needs a spec.rollout.history of at least 1",
+                ".standbySeconds",
+            ),
+        )
+    )
+
+    canary: Canary | None = None
+    """Give the candidate a share of live traffic."""
+
+    shadow: Shadow | None = None
+    """Mirror live traffic to the candidate, before or instead of giving it any."""
+
+    promotion: Literal["Manual"] = "Manual"
+    """Who promotes. `Manual`: the candidate waits until `canary.trafficPercent` is 100, its steps reach 100, or the
+    annotation `ferryman.dev/promote` names it."""
+
+    deadline_seconds: Annotated[int, Field(ge=10, le=86400)] = 600
+    """How long a candidate may take to become ready before it is rolled back, with the cause in status."""
+
+    surge: Surge = Surge.SURGE
+    """`Surge`: a candidate's pods come beside stable's. `NoSurge`: there is no room for both, so stable gives up pod
+    by pod as the candidate's become ready; meanwhile one pod fewer serves."""
+
+    allow_downtime: bool = False
+    """With `NoSurge` and a single pod, that pod has to stop before the candidate can start. Nothing serves
+    meanwhile, so it is done only if this is true."""
+
+    history: Annotated[int, Field(ge=0, le=10)] = 3
+    """How many revisions that were stable before are kept, scaled to zero, for `ferryman.dev/rollback`."""
+
+    standby_seconds: Annotated[int, Field(ge=0, le=604800)] = 0
+    """How long the pods of a revision that was stable before are kept after a promotion: so long, going back takes
+    no pod start."""
