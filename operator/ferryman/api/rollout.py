@@ -184,8 +184,8 @@ class Canary(Model):
             ),
             rule(
                 "!has(self.steps) || self.steps.size() == 0 || !has(self.steps[self.steps.size() - 1].pause)",
-                "spec.rollout.canary.steps must not pause the last step, after which nothing comes: 100 promotes, and "
-                "a lower share stays in force; put the pause on the step before it",
+                "spec.rollout.canary.steps must not pause the last step, after which nothing comes: 100 promotes, "
+                "and a lower share stays in force; put the pause on the step before it",
                 ".steps",
             ),
             rule(
