@@ -14,14 +14,15 @@ import random
 import signal
 import sys
 import time
-from datetime import UTC, datetime
 from enum import Enum
 
 import kopf
 
 from ferryman import handlers, metrics, settings, watchdog
+from ferryman.clock import Steady
 from ferryman.cluster import client, errors, kinds
 from ferryman.cluster.mesh import Mesh
+from ferryman.cluster.nodes import Nodes
 from ferryman.cluster.queue import Key, Queue
 from ferryman.events import Recorder
 from ferryman.reconcile import Reconciler
@@ -51,10 +52,11 @@ async def serve(chosen: Settings) -> Ending:
         reconciler = Reconciler(
             client=api,
             mesh=Mesh(api, clock),
+            nodes=Nodes(api, clock),
             registry=registry,
             recorder=Recorder(lambda event: api.create(kinds.EVENT, event), clock, platform.node()),
             settings=chosen,
-            now=lambda: datetime.now(UTC),
+            now=Steady(),
         )
         queue = Queue(reconciler, _failed, workers=chosen.workers, clock=clock)
         metrics.serve(chosen.metrics_port, queue.depth)

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ferryman.api.conditions import Reason
-from ferryman.api.status import Revision
+from ferryman.api.revision import Revision
+from ferryman.api.status import ModelDeploymentStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,25 @@ class Route:
     weights: Mapping[str, int] = field(default_factory=dict)
     mirror: str | None = None
     mirror_percent: int = 0
+    matched: str | None = None
+    """The revision that chosen requests go to, whatever the weights."""
 
     def names(self, revision: str) -> bool:
         """Tell whether the route mentions the revision at all, be it at weight 0."""
-        return revision in self.weights or self.mirror == revision
+        return revision in self.weights or revision in (self.mirror, self.matched)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node that takes new pods, and what is left on it."""
+
+    name: str
+    free: Mapping[str, float] = field(default_factory=dict)
+    """What may still be requested, by resource, in its base unit: cores, bytes, devices, and `pods`."""
+    total: Mapping[str, float] = field(default_factory=dict)
+    """What the node has for pods in all, by resource, in the same units."""
+    gpu_only: bool = False
+    """The node is tainted for `nvidia.com/gpu`: only pods that ask for GPUs may go there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +82,10 @@ class Observed:
     """The VirtualService, if it is there."""
     front: str | None = None
     """The revision that the front Service selects, if it is there."""
+    memory: ModelDeploymentStatus | None = None
+    """The decisions as the front Service's annotation remembers them; what a wiped status is rebuilt from."""
+    nodes: tuple[Node, ...] | None = None
+    """The nodes with their free room; None when nobody asked, or when the operator may not look."""
     children: tuple[dict[str, Any], ...] = ()
     """The owned objects themselves, as the apiserver returned them: what `apply` compares with and prunes from."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ferryman.api.conditions import Reason
@@ -17,6 +18,8 @@ class Resource:
     meta: ObjectMeta
     spec: ModelDeploymentSpec
     status: ModelDeploymentStatus
+    verbs: Mapping[str, str] = field(default_factory=dict)
+    """The `ferryman.dev/` annotations without their prefix: what people told the operator to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +40,25 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """A Deployment that is to have another number of pods, set as an autoscaler would set it."""
+
+    deployment: str
+    replicas: int
+    seen: str | None = None
+    """The resourceVersion that it was decided on; given when pods are taken away: nothing may have overtaken that."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """What one reconcile does, in this order: status, objects, removals, notices."""
+    """What one reconcile does, in this order: status, objects, scales, removals, notices."""
 
     status: ModelDeploymentStatus
     """Written first, with the resourceVersion it was decided on, and only if it differs from what stands."""
     objects: tuple[dict[str, Any], ...]
     """Applied in order; each is skipped when what lives already says the same."""
+    scales: tuple[Scale, ...]
+    """Numbers of pods to set, after the objects; a Deployment that is not there yet is left for the next look."""
     removals: tuple[dict[str, Any], ...]
     """Owned children to delete, in order, with their UID as precondition."""
     notices: tuple[Notice, ...]

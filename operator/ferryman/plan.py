@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
-from ferryman import notices, report
+from ferryman import children, facts, journal, notices, report
 from ferryman.api import conditions
-from ferryman.api.status import ModelDeploymentStatus, Phase, ResolvedModel, Revision
+from ferryman.api.conditions import ConditionType
+from ferryman.api.revision import ResolvedModel, Revision
+from ferryman.api.run import Run
+from ferryman.api.status import ModelDeploymentStatus, Phase
 from ferryman.observed import Observed
 from ferryman.outcome import Notice, Plan, Resource, Unresolved
-from ferryman.render import deployment, destinationrule, hpa, names, service, virtualservice
 from ferryman.render import revision as revisions
-from ferryman.rollout import machine, record, retirement, traffic
+from ferryman.rollout import machine, memory, record, retirement, stability, steps, traffic
+from ferryman.rollout.decided import Decided
 from ferryman.rollout.record import World
-from ferryman.rollout.traffic import Split
+from ferryman.rollout.retirement import Delays
 from ferryman.settings import Settings
 
 SETTLE_SECONDS = 0.5
@@ -35,33 +37,45 @@ def plan(
     now: datetime,
 ) -> Plan:
     """Decide what is to be done for one ModelDeployment."""
-    drain = timedelta(seconds=settings.drain_seconds)
-    before = record.restored(record.from_status(resource.status), observed, now)
-    before = retirement.aged(before, observed, now)
+    rollout = resource.spec.rollout
+    delays = Delays(
+        drain=timedelta(seconds=settings.drain_seconds),
+        standby=timedelta(seconds=rollout.standby_seconds),
+        history=rollout.history,
+    )
+    before = memory.restored(record.from_status(resource.status), observed)
+    before = retirement.aged(before, observed, now, delays)
     world = World(
         record=before,
         wish=_wish(resource, resolved, settings, now),
-        rollout=resource.spec.rollout,
+        rollout=rollout,
         scaling=resource.spec.scaling,
         observed=observed,
         now=now,
+        verbs=resource.verbs,
     )
     after, signal = machine.advance(world)
-    after = retirement.aged(after, observed, now)
+    after = retirement.aged(after, observed, now, delays)
     world = replace(world, record=after)
     split = traffic.split(world)
-    objects = _objects(resource, world, split, settings, drain)
-    status = _status(resource, world, resolved, split, settings)
+    decided = Decided(before, signal, world, split, delays)
+    wait = journal.waiting(world, split, retirement.next_end(after, now, delays))
+    decisions = journal.told(resource.status.decisions, decided, wait)
+    status = _status(resource, decided, resolved, settings).model_copy(
+        update={"decisions": decisions, "waiting": journal.stamped(wait, resource.status.waiting, now)}
+    )
+    objects = children.objects(resource, decided, status, settings)
     return Plan(
         status=status,
         objects=objects,
-        removals=_removals(world, objects),
+        scales=children.scales(world, delays),
+        removals=children.removals(world, objects),
         notices=(
             *notices.told(before, after, signal),
             *notices.moved(resource.status.traffic, status.traffic),
             *_warnings(resource.status, status),
         ),
-        wake_after=_wake_after(world, split, drain, stepped=signal is not None),
+        wake_after=_wake_after(decided),
     )
 
 
@@ -74,85 +88,41 @@ def _wish(
     return revisions.wished(resource.meta.name, resource.spec, resolved, settings, now)
 
 
-def _objects(
-    resource: Resource, world: World, split: Split | None, settings: Settings, drain: timedelta
-) -> tuple[dict[str, Any], ...]:
-    """Return the children that are to stand, in the order of writing.
-
-    The route comes first when every address it names is already there: traffic leaves a revision before anything
-    else happens to it. It comes last when it names an address that is still to be made.
-    """
-    owner, domain = resource.meta, settings.cluster_domain
-    running = world.record.candidate is not None
-    backends: list[dict[str, Any]] = []
-    for revision in retirement.kept(world.record, world.now, drain):
-        name = revision.revision
-        stable = world.record.stable is not None and name == world.record.stable.revision
-        backends.append(service.backend(owner, name))
-        if world.observed.mesh:
-            backends.append(service.canary(owner, name))
-            backends.append(destinationrule.own(owner, name, domain))
-            backends.append(destinationrule.canary(owner, name, domain))
-        backends.append(deployment.deployment(owner, revision, settings))
-        floor = traffic.floor(world, name)
-        backends.append(hpa.autoscaler(owner, name, world.scaling, floor, may_shrink=not (stable and running)))
-    if split is None:
-        return tuple(backends)
-    routes: list[dict[str, Any]] = []
-    if world.observed.mesh:
-        routes.append(virtualservice.virtual_service(owner, resource.spec.routing, split, domain))
-    routes.append(service.front(owner, split.stable))
-    addressed = all(
-        world.observed.backend(name).addressed for name in (split.stable, split.candidate) if name is not None
-    )
-    return (*routes, *backends) if addressed else (*backends, *routes)
-
-
-def _removals(world: World, objects: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
-    """Return the owned children of revisions that have left, unless a route still names them."""
-    standing = {(child["kind"], child["metadata"]["name"]) for child in objects}
-    route = world.observed.route
-
-    def leaves(child: dict[str, Any]) -> bool:
-        revision = child["metadata"].get("labels", {}).get(names.LABEL_REVISION)
-        routed = route is not None and revision is not None and route.names(revision)
-        known = (child["kind"], child["metadata"]["name"]) in standing
-        return revision is not None and not known and not routed and revision != world.observed.front
-
-    order = ("HorizontalPodAutoscaler", "Deployment", "DestinationRule", "Service")
-    leaving = [child for child in world.observed.children if child["kind"] in order and leaves(child)]
-    return tuple(sorted(leaving, key=lambda child: order.index(child["kind"])))
-
-
 def _status(
-    resource: Resource,
-    world: World,
-    resolved: ResolvedModel | Unresolved,
-    split: Split | None,
-    settings: Settings,
+    resource: Resource, decided: Decided, resolved: ResolvedModel | Unresolved, settings: Settings
 ) -> ModelDeploymentStatus:
-    """Return the whole status: decisions from the record, facts from what was observed."""
-    after, meta = world.record, resource.meta
-    claims = report.verdicts(world, resolved, split, resource.spec)
+    """Return the status: decisions from the record, facts from what was observed."""
+    world, meta = decided.world, resource.meta
+    after = world.record
+    claims = report.verdicts(world, resolved, decided.split)
     return ModelDeploymentStatus(
         observed_generation=meta.generation,
         phase=after.phase,
-        url=report.url(meta, resource.spec, settings.cluster_domain),
+        url=facts.url(meta, resource.spec, settings.cluster_domain),
         reason=claims[-1].reason,
-        stable=report.counted(after.stable, world.observed),
-        candidate=report.counted(after.candidate, world.observed),
+        stable=facts.counted(after.stable, world.observed),
+        candidate=facts.counted(after.candidate, world.observed),
+        run=_shown(after.run) if after.run is not None else None,
         retiring=list(after.retiring),
+        history=list(after.history),
         rejected=after.rejected,
         withdrawn=after.withdrawn,
-        traffic=report.seen_traffic(world),
+        commands=list(after.commands),
+        last_rollout=after.last,
+        traffic=facts.seen_traffic(world),
         conditions=conditions.stamped(claims, resource.status.conditions, meta.generation, world.now),
     )
+
+
+def _shown(run: Run) -> Run:
+    """Return a run with its words for `kubectl get`."""
+    return run.model_copy(update={"display": steps.display(run)})
 
 
 def _warnings(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> list[Notice]:
     """Return a warning for each condition that has just turned away from True, or changed its reason while away."""
     known = {(claim.type, claim.status, claim.reason) for claim in before.conditions}
-    quiet = {conditions.ConditionType.READY, conditions.ConditionType.ROUTED, conditions.ConditionType.AVAILABLE}
+    quiet = {ConditionType.READY, ConditionType.ROUTED, ConditionType.AVAILABLE}
     return [
         Notice("Warning", claim.reason, claim.message)
         for claim in after.conditions
@@ -161,17 +131,18 @@ def _warnings(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> li
     ]
 
 
-def _wake_after(world: World, split: Split | None, drain: timedelta, *, stepped: bool) -> float | None:
-    """Return when to look again though nothing happens: after a step, at a deadline, at the end of a drain."""
-    waits: list[float] = []
-    routed = split is None or not world.observed.mesh or report.matches(world.observed, split)
-    if stepped or not routed:
+def _wake_after(decided: Decided) -> float | None:
+    """Return when to look again though nothing happens: after a step, at a deadline, at the end of a wait."""
+    world = decided.world
+    record, run = world.record, world.record.run
+    ends = [retirement.next_end(record, world.now, decided.delays)]
+    if record.candidate is not None:
+        ends += [steps.ends_at(world), stability.calm_at(world)]
+        if record.phase is Phase.STARTING and (run is None or run.held_since is None):
+            ends.append(record.candidate.since + timedelta(seconds=world.rollout.deadline_seconds))
+    still = [(end - world.now).total_seconds() for end in ends if end is not None and end > world.now]
+    waits = [max(seconds, SETTLE_SECONDS) for seconds in still]
+    routed = decided.split is None or not world.observed.mesh or facts.matches(world.observed, decided.split)
+    if decided.signal is not None or not routed:
         waits.append(SETTLE_SECONDS)
-    candidate = world.record.candidate
-    if world.record.phase is Phase.STARTING and candidate is not None:
-        deadline = candidate.since + timedelta(seconds=world.rollout.deadline_seconds)
-        waits.append(max((deadline - world.now).total_seconds(), SETTLE_SECONDS))
-    next_drained = retirement.next_drained(world.record, world.now, drain)
-    if next_drained is not None:
-        waits.append(max(next_drained, SETTLE_SECONDS))
     return min(waits, default=None)

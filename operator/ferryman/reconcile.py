@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,14 +19,18 @@ from ferryman import metrics, plan
 from ferryman.api import conditions, reference
 from ferryman.api.conditions import ConditionType, Reason, Verdict
 from ferryman.api.modeldeployment import ModelDeploymentSpec, ObjectMeta
-from ferryman.api.status import ModelDeploymentStatus
+from ferryman.api.rollout import Surge
+from ferryman.api.status import ModelDeploymentStatus, Phase
 from ferryman.cluster import apply, errors, kinds, observe, status
 from ferryman.cluster.client import Client
 from ferryman.cluster.mesh import Mesh
+from ferryman.cluster.nodes import Nodes
 from ferryman.cluster.queue import Key
 from ferryman.events import Recorder
+from ferryman.observed import Observed
 from ferryman.outcome import Notice, Resource, Unresolved
 from ferryman.registry import Registry
+from ferryman.render import names
 from ferryman.settings import Settings
 
 LOOK_SECONDS = 60.0
@@ -34,6 +38,9 @@ LOOK_SECONDS = 60.0
 
 AFTER_WRITE_SECONDS = 2.0
 """When to look at what was written even if the watch does not tell of it."""
+
+STARTING_SECONDS = 10.0
+"""When to look again at pods that are to start: what keeps them from it may show in Events alone, or on nodes."""
 
 UNRESOLVED_SECONDS = 10.0
 """When to ask again for a model that nobody could name."""
@@ -47,6 +54,7 @@ class Reconciler:
 
     client: Client
     mesh: Mesh
+    nodes: Nodes
     registry: Registry
     recorder: Recorder
     settings: Settings
@@ -78,12 +86,22 @@ class Reconciler:
             return None
 
         resolved = await self.registry.resolve(spec.model.uri)
-        observed = await observe.observe(self.client, self.mesh, meta)
-        decided = plan.plan(Resource(meta, spec, standing), observed, resolved, self.settings, self.now())
+        observed = await observe.observe(self.client, self.mesh, meta, self.now())
+        if _room_matters(spec, standing):
+            observed = replace(observed, nodes=await self.nodes())
+        resource = Resource(meta, spec, standing, _verbs(body))
+        decided = plan.plan(resource, observed, resolved, self.settings, self.now())
 
         recorded = await status.write(self.client, meta, standing, decided.status)
         try:
-            writes = await apply.apply(self.client, meta, observed, decided.objects, decided.removals)
+            writes = await apply.apply(
+                self.client,
+                meta,
+                observed,
+                objects=decided.objects,
+                scales=decided.scales,
+                removals=decided.removals,
+            )
         except (errors.NameConflict, errors.Invalid, errors.Forbidden) as error:
             self._tell(meta, Notice("Warning", type(error).__name__, str(error)))
             raise
@@ -93,14 +111,14 @@ class Reconciler:
             for notice in decided.notices:
                 self._tell(meta, notice)
 
-        waits = [decided.wake_after] if decided.wake_after is not None else []
-        if recorded or writes:
-            waits.append(AFTER_WRITE_SECONDS)
-        if isinstance(resolved, Unresolved):
-            waits.append(UNRESOLVED_SECONDS)
-        if _may_move(spec.model.uri):
-            waits.append(self.settings.registry_poll_seconds)
-        return min(waits, default=None)
+        waits = (
+            (decided.wake_after, True),
+            (AFTER_WRITE_SECONDS, recorded or writes > 0),
+            (STARTING_SECONDS, _starts(decided.status, observed)),
+            (UNRESOLVED_SECONDS, isinstance(resolved, Unresolved)),
+            (self.settings.registry_poll_seconds, _may_move(spec.model.uri)),
+        )
+        return min((seconds for seconds, due in waits if due and seconds is not None), default=None)
 
     async def _refuse(self, meta: ObjectMeta, standing: ModelDeploymentStatus, message: str) -> None:
         """Say that the spec cannot be honoured; everything that serves is left as it is."""
@@ -134,6 +152,31 @@ def _standing(body: dict[str, Any]) -> ModelDeploymentStatus:
         metadata = body["metadata"]
         log.warning("%s/%s: unreadable status: %s", metadata["namespace"], metadata["name"], _first(error))
         return ModelDeploymentStatus()
+
+
+def _verbs(body: dict[str, Any]) -> dict[str, str]:
+    """Return what people told the operator to do, by verb."""
+    annotations: dict[str, str] = body["metadata"].get("annotations") or {}
+    return {
+        name.removeprefix(names.PREFIX): value for name, value in annotations.items() if name.startswith(names.PREFIX)
+    }
+
+
+def _room_matters(spec: ModelDeploymentSpec, standing: ModelDeploymentStatus) -> bool:
+    """Tell whether it may be of use to know the room on the nodes: a look at them is dear."""
+    return _starting(standing) or spec.rollout.surge is Surge.NO_SURGE
+
+
+def _starts(status: ModelDeploymentStatus, observed: Observed) -> bool:
+    """Tell whether a candidate's pods are there, and not yet available."""
+    if status.candidate is None or not _starting(status):
+        return False
+    backend = observed.backend(status.candidate.revision)
+    return backend.deployed and backend.available < backend.desired
+
+
+def _starting(status: ModelDeploymentStatus) -> bool:
+    return status.candidate is not None and status.phase in {Phase.PENDING, Phase.STARTING}
 
 
 def _first(error: pydantic.ValidationError) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from ferryman.api import reference
 from ferryman.api.conditions import Reason
 from ferryman.api.reference import RegistryReference
-from ferryman.api.status import ResolvedModel
+from ferryman.api.revision import ResolvedModel
 from ferryman.outcome import Unresolved
 from ferryman.settings import Settings
 

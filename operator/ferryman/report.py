@@ -6,26 +6,25 @@ verdicts, so it cannot say more than they do.
 
 from __future__ import annotations
 
+from ferryman import facts, journal
 from ferryman.api.conditions import ConditionType, Reason, Status, Verdict
-from ferryman.api.modeldeployment import ModelDeploymentSpec, ObjectMeta
-from ferryman.api.status import Phase, ResolvedModel, Revision, Traffic
-from ferryman.observed import Observed
+from ferryman.api.revision import ResolvedModel
+from ferryman.api.status import Phase
 from ferryman.outcome import Unresolved
-from ferryman.rollout import traffic
+from ferryman.rollout import capacity, intent, room, steps
 from ferryman.rollout.record import World
 from ferryman.rollout.traffic import Split
 
 
-def verdicts(
-    world: World, resolved: ResolvedModel | Unresolved, split: Split | None, spec: ModelDeploymentSpec
-) -> list[Verdict]:
+def verdicts(world: World, resolved: ResolvedModel | Unresolved, split: Split | None) -> list[Verdict]:
     """Return every claim about the object, `Ready` last."""
     claims = [
         _verdict(ConditionType.ACCEPTED, "True", Reason.ACCEPTED, "the spec is understood"),
         _resolved(resolved),
         _available(world),
         _routed(world, split),
-        _candidate_healthy(world, spec),
+        _candidate_healthy(world),
+        *_schedulable(world),
     ]
     return [*claims, _ready(world, claims)]
 
@@ -50,6 +49,11 @@ def _available(world: World) -> Verdict:
         return _verdict(kind, "False", Reason.NO_STABLE, "no revision has become ready yet")
     backend = world.backend(stable)
     if backend.available == 0 or not backend.addressed:
+        if capacity.stopped(world):
+            message = (
+                f"{stable.revision} was stopped to make room for the candidate, as spec.rollout.allowDowntime allows"
+            )
+            return _verdict(kind, "False", Reason.STOPPED_FOR_CANDIDATE, message)
         why = f": {backend.obstacle.message}" if backend.obstacle else ""
         return _verdict(kind, "False", Reason.STABLE_SHORT, f"{stable.revision} has no ready pod{why}")
     return _verdict(kind, "True", Reason.STABLE_SERVES, f"{stable.revision} serves")
@@ -60,7 +64,7 @@ def _routed(world: World, split: Split | None) -> Verdict:
     if split is None:
         return _verdict(kind, "False", Reason.NO_STABLE, "there is no revision to route to yet")
     if not world.observed.mesh:
-        wants_split = world.record.candidate is not None and traffic.target(world.rollout) < 100
+        wants_split = world.record.candidate is not None and intent.wanted(world).traffic < 100
         return _verdict(
             kind,
             "False" if wants_split else "True",
@@ -68,44 +72,28 @@ def _routed(world: World, split: Split | None) -> Verdict:
             "the cluster has no Istio: the Service serves the stable revision, and traffic can be neither split nor "
             "mirrored; install Istio, or set spec.rollout.canary.trafficPercent to 100 to promote",
         )
-    if matches(world.observed, split):
+    if facts.matches(world.observed, split):
         return _verdict(kind, "True", Reason.ROUTE_PROGRAMMED, "the route is as the rollout asks")
     return _verdict(kind, "False", Reason.ROUTE_PENDING, "the route is being written")
 
 
-def matches(observed: Observed, split: Split) -> bool:
-    """Tell whether the route that stands says what the split says."""
-    route = observed.route
-    if route is None:
-        return False
-    wanted = {split.stable: split.stable_weight}
-    if split.candidate is not None:
-        wanted[split.candidate] = split.candidate_weight
-    wanted = {revision: weight for revision, weight in wanted.items() if weight > 0}
-    mirror = split.candidate if split.mirror_percent > 0 else None
-    return (
-        dict(route.weights) == wanted
-        and route.mirror == mirror
-        and (mirror is None or route.mirror_percent == split.mirror_percent)
-    )
-
-
-def _candidate_healthy(world: World, spec: ModelDeploymentSpec) -> Verdict:
+def _candidate_healthy(world: World) -> Verdict:
     kind, record, wish = ConditionType.CANDIDATE_HEALTHY, world.record, world.wish
-    if record.rejected is not None and record.candidate is None:
-        rejected = record.rejected
-        return _verdict(
-            kind, "False", Reason(rejected.reason), f"{rejected.revision} was rolled back: {rejected.message}"
-        )
     candidate = record.candidate
     if candidate is None:
+        if record.rejected is not None:
+            rejected = record.rejected
+            message = f"{rejected.revision} was rolled back: {rejected.message}"
+            return _verdict(kind, "False", Reason(rejected.reason), message)
         if wish is not None and record.withdrawn == wish.revision:
             message = f"{wish.revision} was taken back to 0 %; raise the number or name another model"
             return _verdict(kind, "False", Reason.CANDIDATE_WITHDRAWN, message)
         return _verdict(kind, "True", Reason.NO_CANDIDATE, "there is nothing to roll out")
+    hindrance = capacity.held(world)
+    if hindrance is not None:
+        return _verdict(kind, "False", hindrance, f"{candidate.revision} is held: {journal.HELD[hindrance].message}")
     backend = world.backend(candidate)
-    wanted = max(traffic.target(spec.rollout), traffic.mirror_target(spec.rollout))
-    needed = traffic.pods_for(world, wanted) if record.stable is not None else 1
+    needed = capacity.needed(world, intent.wanted(world)) if record.stable is not None else 1
     if backend.addressed and backend.available >= needed:
         return _verdict(kind, "True", Reason.CANDIDATE_READY, f"{candidate.revision} has the pods it needs")
     if backend.obstacle is not None:
@@ -117,27 +105,69 @@ def _candidate_healthy(world: World, spec: ModelDeploymentSpec) -> Verdict:
     return _verdict(kind, "Unknown", Reason.CANDIDATE_STARTING, have)
 
 
-AS_ASKED = frozenset({Phase.STABLE, Phase.CANARY, Phase.SHADOWING, Phase.DARK})
-"""The phases in which a rollout rests where the spec wants it."""
+def _schedulable(world: World) -> list[Verdict]:
+    """Warn before the scheduler does, while a candidate starts, of too little room for the pods of a promotion."""
+    record, nodes = world.record, world.observed.nodes
+    candidate = record.candidate
+    if candidate is None or nodes is None or record.phase not in (Phase.STARTING, Phase.PENDING):
+        return []
+    kind, shape = ConditionType.SCHEDULABLE, room.shape(candidate)
+    if record.stable is not None and intent.no_surge(world):
+        given_up = room.shape(record.stable)
+        pods = 0 if all(amount <= given_up.get(name, 0) for name, amount in shape.items()) else 1
+    else:
+        pods = max(capacity.needed(world, intent.EVERYTHING) - world.backend(candidate).desired, 0)
+        obstacle = world.backend(candidate).obstacle
+        if obstacle is not None and obstacle.reason is Reason.UNSCHEDULABLE:
+            pods = max(pods, 1)
+    short = room.shortage(nodes, shape, pods) if pods else None
+    if short is not None:
+        return [_verdict(kind, "False", Reason.NO_ROOM, f"{candidate.revision}: {short}")]
+    return [_verdict(kind, "True", Reason.ROOM_FOUND, "the nodes have room for the candidate's pods")]
+
+
+RESTS: dict[Phase, str | None] = {
+    Phase.PENDING: "{candidate} is starting, and nothing serves yet",
+    Phase.STABLE: None,
+    Phase.STARTING: "{candidate} is starting",
+    Phase.DARK: None,
+    Phase.SHADOWING: None,
+    Phase.CANARY: None,
+    Phase.PROMOTING: "all traffic is moving to {candidate}",
+    Phase.ROLLING_BACK: "{leaving} has left the route and goes after the drain delay",
+}
+"""What a rollout is doing in the phases in which it cannot rest; None for those in which it can."""
 
 
 def _ready(world: World, claims: list[Verdict]) -> Verdict:
     """Everything else holds, and the rollout rests where the spec wants it."""
+    kind = ConditionType.READY
     broken = next((claim for claim in claims if claim.status != "True"), None)
     if broken is not None:
-        return _verdict(ConditionType.READY, "False", broken.reason, broken.message)
-    if world.record.phase not in AS_ASKED or not _as_wished(world):
-        return _verdict(ConditionType.READY, "False", Reason.UNDER_WAY, _under_way(world))
-    return _verdict(ConditionType.READY, "True", Reason.READY, "what the spec asks for is what serves")
+        return _verdict(kind, "False", broken.reason, broken.message)
+    run, record = world.record.run, world.record
+    if run is not None and run.paused_at is not None and record.candidate is not None:
+        return _verdict(kind, "False", Reason.PAUSED, f"{record.candidate.revision} is paused by a person")
+    doing = RESTS[record.phase]
+    if doing is not None or not _as_wished(world):
+        return _verdict(kind, "False", Reason.UNDER_WAY, _said(world, doing or "the rollout is {phase}"))
+    if steps.gated(world) and run is not None:
+        waits = journal.waiting(world, None)
+        reason = Reason.PAUSED if run.steps[run.step].pause is not None else Reason.UNDER_WAY
+        return _verdict(kind, "False", reason, waits.message if waits is not None else "the plan goes on")
+    if run is not None and run.steps and not steps.ended(world):
+        return _verdict(kind, "False", Reason.UNDER_WAY, _said(world, f"step {steps.display(run)} is under way"))
+    return _verdict(kind, "True", Reason.READY, "what the spec asks for is what serves")
 
 
-def _under_way(world: World) -> str:
+def _said(world: World, doing: str) -> str:
     """Return what a rollout that has not come to rest is doing, and to which revision."""
     record = world.record
-    if record.phase is Phase.ROLLING_BACK:
-        leaving = ", ".join(each.revision.revision for each in record.retiring)
-        return f"{leaving} has left the route and goes after the drain delay"
-    return f"{record.candidate.revision} is {record.phase}" if record.candidate else f"the rollout is {record.phase}"
+    return doing.format(
+        candidate=record.candidate.revision if record.candidate is not None else "the rollout",
+        leaving=", ".join(each.revision.revision for each in record.retiring) or "the candidate",
+        phase=record.phase,
+    )
 
 
 def _as_wished(world: World) -> bool:
@@ -146,39 +176,3 @@ def _as_wished(world: World) -> bool:
     return wish is not None and wish.revision in {
         revision.revision for revision in (record.stable, record.candidate) if revision is not None
     }
-
-
-def seen_traffic(world: World) -> Traffic | None:
-    """Return the split as the route says it; without Istio, what the front Service gives."""
-    stable, candidate, route = world.record.stable, world.record.candidate, world.observed.route
-    if stable is None:
-        return None
-    if route is None:
-        share = 100 if not world.observed.mesh and world.observed.front == stable.revision else 0
-        return Traffic(stable=share, display=f"{share}/0", shadow_display="-")
-    candidate_name = candidate.revision if candidate is not None else ""
-    of_candidate = route.weights.get(candidate_name, 0)
-    of_stable = route.weights.get(stable.revision, 0)
-    of_others = sum(route.weights.values()) - of_stable  # a candidate's, or that of one which is just leaving
-    shadow = route.mirror_percent if route.mirror == candidate_name else 0
-    return Traffic(
-        stable=of_stable,
-        candidate=of_candidate,
-        shadow=shadow,
-        display=f"{of_stable}/{of_others}",
-        shadow_display=f"{shadow}%" if shadow else "-",
-    )
-
-
-def counted(revision: Revision | None, observed: Observed) -> Revision | None:
-    """Return the revision with the number of its pods that serve now."""
-    if revision is None:
-        return None
-    return revision.model_copy(update={"ready_replicas": observed.backend(revision.revision).available})
-
-
-def url(owner: ObjectMeta, spec: ModelDeploymentSpec, domain: str) -> str:
-    """Return where clients find the model: its first host, or its Service."""
-    if spec.routing.hosts:
-        return f"http://{spec.routing.hosts[0]}"
-    return f"http://{owner.name}.{owner.namespace}.svc.{domain}"

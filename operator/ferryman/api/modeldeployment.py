@@ -8,12 +8,14 @@ nothing fulfils would be a lie, so a field arrives together with the code that h
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from ferryman.api import reference
 from ferryman.api.base import Model, rule, ruled
+from ferryman.api.rollout import Rollout
+from ferryman.api.scaling import Scaling
 
 GROUP = "ferryman.dev"
 VERSION = "v1alpha1"
@@ -23,7 +25,6 @@ PLURAL = "modeldeployments"
 
 MAX_NAME = 46  # leaves room for a revision's hash and "-canary" inside the 63 characters of a Service's name
 
-Percent = Annotated[int, Field(ge=0, le=100)]
 QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
 Quantity = Annotated[
     str,
@@ -144,29 +145,6 @@ class Server(Model):
     """What a pod does before it says that it is ready."""
 
 
-class Scaling(Model):
-    """How many pods a revision that carries all traffic has. A candidate's floor follows its weight."""
-
-    model_config = ConfigDict(
-        json_schema_extra=ruled(
-            rule(
-                "self.minReplicas <= self.maxReplicas",
-                "spec.scaling.minReplicas must not exceed spec.scaling.maxReplicas",
-                ".minReplicas",
-            )
-        )
-    )
-
-    min_replicas: Annotated[int, Field(ge=1, le=1000)] = 1
-    """Never fewer pods than this."""
-
-    max_replicas: Annotated[int, Field(ge=1, le=1000)] = 10
-    """Never more pods than this."""
-
-    target_cpu_utilization: Annotated[int, Field(ge=1, le=100, alias="targetCPUUtilization")] = 70
-    """The average CPU use, in percent of the request, that the autoscaler aims at."""
-
-
 class Routing(Model):
     """Where clients find the model, beside its Service inside the cluster."""
 
@@ -199,37 +177,6 @@ class Routing(Model):
         Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"}),
     ] = []
     """The Istio gateways that serve the hosts, as `NAMESPACE/NAME`, or `NAME` in the object's namespace."""
-
-
-class Canary(Model):
-    """A share of live traffic for the candidate."""
-
-    traffic_percent: Percent
-    """The candidate's share of live traffic. 100 promotes it; 0 rolls it back once it had traffic, and keeps it
-    ready and unrouted before that. The number stays in force for the next revision."""
-
-
-class Shadow(Model):
-    """A copy of live traffic for the candidate. Its answers are thrown away and reach no client."""
-
-    percent: Percent = 100
-    """The share of live requests that are mirrored to the candidate while it has no live traffic."""
-
-
-class Rollout(Model):
-    """How a new revision takes over. Without `canary` and `shadow` it is promoted as soon as it is ready."""
-
-    canary: Canary | None = None
-    """Hold the candidate at a share of live traffic until the number moves."""
-
-    shadow: Shadow | None = None
-    """Mirror live traffic to the candidate, before or instead of giving it any."""
-
-    promotion: Literal["Manual"] = "Manual"
-    """Who promotes. `Manual`: the candidate waits until `canary.trafficPercent` is 100."""
-
-    deadline_seconds: Annotated[int, Field(ge=10, le=86400)] = 600
-    """How long a candidate may take to become ready before it is rolled back, with the cause in status."""
 
 
 class ModelDeploymentSpec(Model):

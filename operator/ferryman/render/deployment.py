@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from ferryman.api.modeldeployment import GPU, ObjectMeta
-from ferryman.api.status import Revision
+from ferryman.api.revision import Revision
 from ferryman.render import meta, names
 from ferryman.settings import Settings
 

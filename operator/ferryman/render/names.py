@@ -11,6 +11,10 @@ LABEL_REVISION = "ferryman.dev/revision"
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGED_BY = "ferryman"
 
+PREFIX = "ferryman.dev/"
+"""What every label and annotation of ours begins with, the verbs among a ModelDeployment's annotations, too."""
+ANNOTATION_MEMORY = "ferryman.dev/memory"
+"""On the front Service: the decisions of the status, from which a wiped one is rebuilt."""
 ANNOTATION_RECORD = "ferryman.dev/record"
 """On a Deployment: the revision's record, from which a wiped status is rebuilt."""
 ANNOTATION_APPLIED = "ferryman.dev/applied"
@@ -18,6 +22,8 @@ ANNOTATION_APPLIED = "ferryman.dev/applied"
 
 FIELD_MANAGER = "ferryman"
 STATUS_MANAGER = "ferryman-status"
+SCALE_MANAGER = "ferryman-scale"
+"""Who sets numbers of pods. Not who applies Deployments: a field that an applier drops falls back to its default."""
 
 CANARY_SUFFIX = "-canary"
 

@@ -12,7 +12,7 @@ import json
 from datetime import datetime
 
 from ferryman.api.modeldeployment import ModelDeploymentSpec, gpus
-from ferryman.api.status import PodSettings, ResolvedModel, Revision
+from ferryman.api.revision import PodSettings, ResolvedModel, Revision
 from ferryman.render import names
 from ferryman.settings import Settings
 

@@ -19,9 +19,10 @@ def canary(owner: ObjectMeta, revision: str) -> dict[str, Any]:
     return _service(meta.metadata(owner, names.canary(revision), revision), selector)
 
 
-def front(owner: ObjectMeta, stable: str) -> dict[str, Any]:
-    """Return the Service that keeps its name for ever and selects the stable revision's pods."""
-    return _service(meta.metadata(owner, owner.name), names.selector(owner.name, stable))
+def front(owner: ObjectMeta, stable: str, memory: str) -> dict[str, Any]:
+    """Return the Service that keeps its name for ever, selects stable's pods, and remembers what was decided."""
+    annotations = {names.ANNOTATION_MEMORY: memory}
+    return _service(meta.metadata(owner, owner.name, annotations=annotations), names.selector(owner.name, stable))
 
 
 def _service(metadata: dict[str, Any], selector: dict[str, str]) -> dict[str, Any]:

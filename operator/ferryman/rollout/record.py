@@ -6,17 +6,17 @@ A record is read from status, stepped once by `machine.advance`, and written bac
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
-from ferryman.api.modeldeployment import Rollout, Scaling
-from ferryman.api.status import (
-    ModelDeploymentStatus,
-    Phase,
-    Rejected,
-    Retiring,
-    Revision,
-)
+from ferryman.api.journal import Command, LastRollout
+from ferryman.api.revision import Rejected, Retiring, Revision
+from ferryman.api.rollout import Rollout
+from ferryman.api.run import Run
+from ferryman.api.scaling import Scaling
+from ferryman.api.status import ModelDeploymentStatus, Phase
 from ferryman.observed import Backend, Observed
 
 
@@ -27,19 +27,58 @@ class Record:
     phase: Phase = Phase.PENDING
     stable: Revision | None = None
     candidate: Revision | None = None
+    run: Run | None = None
+    """The candidate's run. It outlives the candidate until everything that left is gone."""
     retiring: tuple[Retiring, ...] = ()
+    history: tuple[Retiring, ...] = ()
+    """Revisions that were stable, the latest first; one that is a candidate again keeps its place."""
     rejected: Rejected | None = None
     withdrawn: str | None = None
+    commands: tuple[Command, ...] = ()
+    last: LastRollout | None = None
 
     def revisions(self) -> tuple[Revision, ...]:
-        """Return every revision that may have pods: stable, candidate, and those that leave."""
-        serving = tuple(revision for revision in (self.stable, self.candidate) if revision is not None)
-        return serving + tuple(leaving.revision for leaving in self.retiring)
+        """Return every revision that may have children, each once: stable, candidate, leaving, kept."""
+        serving = [revision for revision in (self.stable, self.candidate) if revision is not None]
+        every = (*serving, *(each.revision for each in (*self.retiring, *self.history)))
+        return tuple({revision.revision: revision for revision in reversed(every)}.values())[::-1]
 
-    def retire(self, revision: Revision) -> Record:
-        """Send a revision on its way out; its clock starts when the route is seen without it."""
-        staying = tuple(leaving for leaving in self.retiring if leaving.revision.revision != revision.revision)
+    def leave(self, revision: Revision) -> Record:
+        """Let a revision go: for good, or back to its place among those that were stable.
+
+        Its clock starts when the route is seen without it.
+        """
+        if self.kept(revision.revision) is not None:
+            return replace(self, history=tuple(_stopped(each, revision.revision) for each in self.history))
+        staying = tuple(each for each in self.retiring if each.revision.revision != revision.revision)
         return replace(self, retiring=(*staying, Retiring(revision=revision)))
+
+    def keep(self, revision: Revision) -> Record:
+        """Put a revision that was stable at the head of the history."""
+        others = tuple(each for each in self.history if each.revision.revision != revision.revision)
+        return replace(self, history=(Retiring(revision=revision), *others))
+
+    def back(self, name: str) -> Record:
+        """Take a revision out of those that leave for good."""
+        return replace(self, retiring=tuple(each for each in self.retiring if each.revision.revision != name))
+
+    def kept(self, name: str) -> Revision | None:
+        """Return a revision of the history."""
+        return next((each.revision for each in self.history if each.revision.revision == name), None)
+
+    def with_run(self, **changes: Any) -> Record:
+        """Change the run, if there is one."""
+        return self if self.run is None else replace(self, run=self.run.model_copy(update=changes))
+
+    def with_candidate(self, **changes: Any) -> Record:
+        """Change the candidate, if there is one."""
+        if self.candidate is None:
+            return self
+        return replace(self, candidate=self.candidate.model_copy(update=changes))
+
+
+def _stopped(each: Retiring, name: str) -> Retiring:
+    return each.model_copy(update={"unrouted_since": None}) if each.revision.revision == name else each
 
 
 def from_status(status: ModelDeploymentStatus) -> Record:
@@ -48,9 +87,13 @@ def from_status(status: ModelDeploymentStatus) -> Record:
         phase=status.phase or Phase.PENDING,
         stable=status.stable,
         candidate=status.candidate,
+        run=status.run,
         retiring=tuple(status.retiring),
+        history=tuple(status.history),
         rejected=status.rejected,
         withdrawn=status.withdrawn,
+        commands=tuple(status.commands),
+        last=status.last_rollout,
     )
 
 
@@ -65,24 +108,9 @@ class World:
     scaling: Scaling
     observed: Observed
     now: datetime
+    verbs: Mapping[str, str] = field(default_factory=dict)
+    """What people told the operator in annotations, by verb."""
 
     def backend(self, revision: Revision | None) -> Backend:
         """Return what was seen of a revision; an empty record for none."""
         return self.observed.backend(revision.revision if revision is not None else "")
-
-
-def restored(record: Record, observed: Observed, now: datetime) -> Record:
-    """Rebuild what a wiped or outdated status lost, from what the children themselves remember.
-
-    The front Service names the stable revision, and each Deployment carries its revision's record. Revisions that
-    nobody remembers having started are sent out the slow way, so that a route that still names them loses nothing.
-    """
-    if record.stable is None and observed.front is not None:
-        found = observed.backend(observed.front).record
-        if found is not None and (record.candidate is None or record.candidate.revision != found.revision):
-            record = replace(record, stable=found, phase=Phase.STABLE if record.candidate is None else record.phase)
-    known = {revision.revision for revision in record.revisions()}
-    for backend in observed.backends.values():
-        if backend.revision not in known and backend.record is not None:
-            record = record.retire(backend.record)
-    return record

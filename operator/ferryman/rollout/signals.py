@@ -2,8 +2,8 @@
 
 `machine.py` acts on the first that holds and that the phase listens to.
 
-Danger comes first, then the wishes of the spec, then progress. The order *is* the policy: a candidate that is both
-broken and wanted at 100 % is broken.
+Danger comes first, then what people told, then the wishes of the spec, then progress. The order *is* the policy: a
+candidate that is both broken and wanted at 100 % is broken.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
 
+from ferryman.api.conditions import Reason
 from ferryman.api.status import Phase
-from ferryman.rollout import traffic
+from ferryman.rollout import capacity, intent, stability, steps, traffic, verbs
 from ferryman.rollout.record import World
+from ferryman.rollout.verbs import Verb
 
 
 class Signal(StrEnum):
@@ -22,39 +24,75 @@ class Signal(StrEnum):
 
     RETURNED = "Returned"
     """The spec asks for the stable revision again."""
-    WITHDRAWN = "Withdrawn"
-    """The spec took a candidate that had traffic back to 0."""
-    DEADLINE_PASSED = "DeadlinePassed"
-    """The candidate was not ready in time."""
     CANDIDATE_LOST = "CandidateLost"
     """The candidate's pods are gone."""
+    TRAFFIC_MOVED = "TrafficMoved"
+    """The route was observed to give everything to the candidate."""
+    ABORT_TOLD = "AbortTold"
+    """A person aborts the candidate."""
+    ROLLBACK_TOLD = "RollbackTold"
+    """A person goes back to a revision that was stable before."""
+    PAUSE_TOLD = "PauseTold"
+    """A person holds the candidate at the share that it has."""
+    RETRY_TOLD = "RetryTold"
+    """A person lets a rejected or withdrawn revision start anew."""
+    PROMOTE_TOLD = "PromoteTold"
+    """A person wants the candidate to have everything."""
+    RESUME_TOLD = "ResumeTold"
+    """A person ends a pause."""
+    REFUSED = "Refused"
+    """A person told something that cannot be done; it is written down."""
+    WITHDRAWN = "Withdrawn"
+    """The spec took a candidate that had traffic back to 0."""
+    UNSTABLE = "Unstable"
+    """The candidate lost all its pods too often."""
+    DEADLINE_PASSED = "DeadlinePassed"
+    """The candidate was not ready in time."""
     CANDIDATE_NAMED = "CandidateNamed"
     """The spec asks for a revision that is neither stable nor candidate."""
     FIRST_SERVES = "FirstServes"
     """The first revision is ready, and nothing served before it."""
-    TRAFFIC_MOVED = "TrafficMoved"
-    """The route was observed to give everything to the candidate."""
+    STEP_PASSED = "StepPassed"
+    """The gate of the step that is under way has opened."""
     PROMOTION_WANTED = "PromotionWanted"
-    """The spec gives everything to a candidate that has the pods for it."""
+    """A candidate that is to have everything has the pods for it."""
     TRAFFIC_WANTED = "TrafficWanted"
-    """The spec gives a share to a candidate that has the pods for it."""
+    """A candidate that is to have a share has the pods for it, or, where there is no room for two, for some of it."""
     MIRROR_WANTED = "MirrorWanted"
-    """The spec mirrors traffic to a candidate that has the pods for it."""
+    """A candidate that is to be mirrored to has the pods for it."""
     DARK_WANTED = "DarkWanted"
-    """The spec wants the candidate ready and unrouted, and it is."""
+    """The candidate is to be ready and unrouted, and it is."""
     ROLLED_BACK = "RolledBack"
     """Everything that was on its way out is gone."""
 
 
+FINAL = frozenset(
+    {
+        Reason.ARTIFACT_NOT_FOUND,
+        Reason.ARTIFACT_CORRUPT,
+        Reason.ARTIFACT_FORBIDDEN,
+        Reason.UNTRUSTED_FORMAT,
+        Reason.UNKNOWN_FORMAT,
+        Reason.LOAD_FAILED,
+        Reason.WARMUP_FAILED,
+        Reason.IMAGE_PULL_FAILED,
+        Reason.OUT_OF_MEMORY,
+        Reason.QUOTA_EXCEEDED,
+        Reason.POD_REFUSED,
+        Reason.SECRET_MISSING,
+        Reason.CRASHING,
+    }
+)
+"""Obstacles that are not waited out while nothing serves."""
+
+
 def returned(world: World) -> bool:
     """The spec asks for the stable revision again while another is being rolled out."""
-    record = world.record
-    return (
-        record.candidate is not None
-        and record.stable is not None
-        and world.wish is not None
-        and world.wish.revision == record.stable.revision
-    )
+    record, wish = world.record, world.wish
+    if record.candidate is None or record.stable is None or wish is None:
+        return False
+    rejected = record.rejected is not None and record.rejected.revision == wish.revision
+    return wish.revision == record.stable.revision and not rejected
 
 
 def withdrawn(world: World) -> bool:
@@ -64,26 +102,36 @@ def withdrawn(world: World) -> bool:
         world.record.stable is not None
         and candidate is not None
         and candidate.served
-        and not _another_is_wished(world)
-        and traffic.target(world.rollout) == 0
+        and not candidate_named(world)
+        and intent.takes_back(world)
     )
+
+
+def unstable(world: World) -> bool:
+    """A candidate beside a stable revision was lost too often."""
+    return world.record.stable is not None and world.record.candidate is not None and stability.hopeless(world)
 
 
 def deadline_passed(world: World) -> bool:
-    """A candidate beside a stable revision is still starting after the deadline."""
-    candidate = world.record.candidate
-    return (
-        world.record.phase is Phase.STARTING
-        and candidate is not None
-        and not _another_is_wished(world)
-        and world.now - candidate.since >= timedelta(seconds=world.rollout.deadline_seconds)
-    )
+    """A candidate beside a stable revision is still starting after the deadline.
+
+    While stable's only pod is stopped for it, whatever time will not cure is not waited for.
+    """
+    record = world.record
+    if record.phase is not Phase.STARTING or record.candidate is None or candidate_named(world):
+        return False
+    if record.run is not None and record.run.held_since is not None:
+        return False
+    obstacle = world.backend(record.candidate).obstacle
+    if capacity.stopped(world) and obstacle is not None and obstacle.reason in FINAL:
+        return True
+    return world.now - record.candidate.since >= timedelta(seconds=world.rollout.deadline_seconds)
 
 
 def candidate_lost(world: World) -> bool:
     """A candidate that was past its start has no available pod left."""
     return (
-        world.record.phase in traffic.WEIGHTED | {Phase.SHADOWING, Phase.DARK}
+        world.record.phase in traffic.REACHABLE
         and world.record.candidate is not None
         and world.backend(world.record.candidate).available == 0
     )
@@ -91,7 +139,10 @@ def candidate_lost(world: World) -> bool:
 
 def candidate_named(world: World) -> bool:
     """The spec asks for a revision that is not under way, was not rejected and is not held at 0."""
-    return _another_is_wished(world) and not held(world)
+    if world.wish is None:
+        return False
+    known = {revision.revision for revision in (world.record.stable, world.record.candidate) if revision}
+    return world.wish.revision not in known and not held(world)
 
 
 def held(world: World) -> bool:
@@ -101,7 +152,7 @@ def held(world: World) -> bool:
         return False
     if record.rejected is not None and record.rejected.revision == wish.revision:
         return True
-    return record.withdrawn == wish.revision and traffic.target(world.rollout) == 0
+    return record.withdrawn == wish.revision and intent.number(world.rollout) == 0
 
 
 def first_serves(world: World) -> bool:
@@ -119,26 +170,32 @@ def traffic_moved(world: World) -> bool:
 
 
 def promotion_wanted(world: World) -> bool:
-    """The spec gives everything to a candidate that can carry it."""
-    return _can_have(world, wanted=traffic.target(world.rollout), least=100, most=100)
+    """A candidate that is to have everything can carry it."""
+    candidate = world.record.candidate
+    return candidate is not None and _may_have(world) and traffic.reachable(world, candidate) == 100
 
 
 def traffic_wanted(world: World) -> bool:
-    """The spec gives a share to a candidate that can carry it, or can keep some of what it has."""
-    return world.observed.mesh and _can_have(world, wanted=traffic.target(world.rollout), least=1, most=99)
+    """A candidate that is to have a share can carry it, or can keep some of what it has."""
+    candidate = world.record.candidate
+    if candidate is None or not world.observed.mesh or not _may_have(world):
+        return False
+    want = intent.wanted(world).traffic
+    return (want < 100 or intent.no_surge(world)) and 0 < traffic.reachable(world, candidate) < 100
 
 
 def mirror_wanted(world: World) -> bool:
-    """The spec mirrors to a candidate that can carry the copy."""
-    return world.observed.mesh and _can_have(world, wanted=traffic.mirror_target(world.rollout), least=1, most=100)
+    """A candidate that is to be mirrored to can carry the copy."""
+    candidate = world.record.candidate
+    wants = world.observed.mesh and intent.wanted(world).mirror > 0
+    return wants and candidate is not None and _may_have(world) and traffic.carries(world, candidate)
 
 
 def dark_wanted(world: World) -> bool:
     """The candidate is ready, and there is nothing to route to it."""
-    candidate = world.record.candidate
-    unrouted = traffic.target(world.rollout) == 0 and traffic.mirror_target(world.rollout) == 0
-    impossible = not world.observed.mesh and traffic.target(world.rollout) < 100
-    return (unrouted or impossible) and candidate is not None and traffic.carries(world, candidate, 1)
+    candidate, want = world.record.candidate, intent.wanted(world)
+    unrouted = want.share == 0 or (not world.observed.mesh and want.traffic < 100)
+    return unrouted and candidate is not None and _may_have(world) and traffic.carries(world, candidate)
 
 
 def rolled_back(world: World) -> bool:
@@ -146,35 +203,33 @@ def rolled_back(world: World) -> bool:
     return not world.record.retiring
 
 
-def _another_is_wished(world: World) -> bool:
-    if world.wish is None:
-        return False
-    known = {revision.revision for revision in (world.record.stable, world.record.candidate) if revision}
-    return world.wish.revision not in known
-
-
-def _can_have(world: World, wanted: int, least: int, most: int) -> bool:
-    candidate = world.record.candidate
-    return (
-        world.record.stable is not None
-        and candidate is not None
-        and not _another_is_wished(world)
-        and least <= wanted <= most
-        and traffic.carries(world, candidate, wanted)
-    )
+def _may_have(world: World) -> bool:
+    """The candidate is beside a stable revision, and the spec does not ask for another one."""
+    return world.record.stable is not None and not candidate_named(world)
 
 
 ORDER: tuple[tuple[Signal, Callable[[World], bool]], ...] = (
-    # danger, and wishes that end a run
+    # danger, and a return, which ends a run at once
     (Signal.RETURNED, returned),
     (Signal.CANDIDATE_LOST, candidate_lost),
     # a move that the route already made is recorded before a new wish is looked at
     (Signal.TRAFFIC_MOVED, traffic_moved),
+    # what people told
+    (Signal.ABORT_TOLD, verbs.told(Verb.ABORT)),
+    (Signal.ROLLBACK_TOLD, verbs.told(Verb.ROLLBACK)),
+    (Signal.PAUSE_TOLD, verbs.told(Verb.PAUSE)),
+    (Signal.RETRY_TOLD, verbs.told(Verb.RETRY)),
+    (Signal.PROMOTE_TOLD, verbs.told(Verb.PROMOTE)),
+    (Signal.RESUME_TOLD, verbs.told(Verb.RESUME)),
+    (Signal.REFUSED, verbs.refused),
+    # wishes that end a run
     (Signal.WITHDRAWN, withdrawn),
+    (Signal.UNSTABLE, unstable),
     (Signal.DEADLINE_PASSED, deadline_passed),
     (Signal.CANDIDATE_NAMED, candidate_named),
     # wishes for the candidate
     (Signal.FIRST_SERVES, first_serves),
+    (Signal.STEP_PASSED, steps.passed),
     (Signal.PROMOTION_WANTED, promotion_wanted),
     (Signal.TRAFFIC_WANTED, traffic_wanted),
     (Signal.MIRROR_WANTED, mirror_wanted),

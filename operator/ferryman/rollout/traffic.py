@@ -7,67 +7,68 @@ weighted at the same time; a rollback is one step, not a ramp.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from ferryman.api.modeldeployment import Rollout
-from ferryman.api.status import Phase, Revision
+from ferryman.api.revision import Revision
+from ferryman.api.status import Phase
+from ferryman.rollout import capacity, intent, stability
 from ferryman.rollout.record import World
 
 WEIGHTED = frozenset({Phase.CANARY, Phase.PROMOTING})
 """The phases in which a candidate may have live traffic."""
 
+REACHABLE = WEIGHTED | {Phase.DARK, Phase.SHADOWING}
+"""The phases in which chosen requests may go to the candidate."""
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Who gets how much of live traffic, in percent, and to whom it is mirrored."""
+    """Who gets how much of live traffic, in percent, to whom it is mirrored, and who gets chosen requests."""
 
     stable: str
     candidate: str | None = None
     candidate_weight: int = 0
     mirror_percent: int = 0
+    matched: bool = False
+    """The requests that the spec's match chooses go to the candidate."""
 
     @property
     def stable_weight(self) -> int:
         """Return the stable revision's share."""
         return 100 - self.candidate_weight
 
-    def weight(self, revision: str) -> int:
-        """Return a revision's share; 0 for one that is not part of the split."""
-        if revision == self.stable:
-            return self.stable_weight
-        return self.candidate_weight if revision == self.candidate else 0
 
-
-def target(rollout: Rollout) -> int:
-    """Return the share that the spec wants for a candidate: 100 where it says nothing of traffic or shadow."""
-    if rollout.canary is not None:
-        return rollout.canary.traffic_percent
-    return 0 if rollout.shadow is not None else 100
-
-
-def mirror_target(rollout: Rollout) -> int:
-    """Return the share that the spec wants mirrored while the candidate has no weight."""
-    return rollout.shadow.percent if rollout.shadow is not None and target(rollout) == 0 else 0
-
-
-def pods_for(world: World, percent: int) -> int:
-    """Return how many pods a candidate needs for a share of what the stable revision carries now; at least one."""
-    stable = world.backend(world.record.stable)
-    full = min(max(world.scaling.min_replicas, stable.desired), world.scaling.max_replicas)
-    return max(1, math.ceil(full * percent / 100))
-
-
-def carries(world: World, candidate: Revision, percent: int) -> bool:
-    """Tell whether the candidate has the pods, and the address, for a share of traffic."""
+def carries(world: World, candidate: Revision) -> bool:
+    """Tell whether the candidate has the pods, the address and the calm for what it is to have."""
     backend = world.backend(candidate)
-    return backend.addressed and backend.available >= pods_for(world, percent)
+    enough = backend.available >= capacity.needed(world, intent.wanted(world))
+    return backend.addressed and enough and _trusted(world)
+
+
+def reachable(world: World, candidate: Revision) -> int:
+    """Return the share that the candidate may have now, at most what it is to have.
+
+    Without the pods for that it keeps the share it has; where there is no room for two, it gets the share that its
+    pods are of all pods.
+    """
+    backend, want = world.backend(candidate), intent.wanted(world).traffic
+    if not backend.addressed or backend.available == 0 or not _trusted(world):
+        return 0
+    if carries(world, candidate):
+        return want
+    has = min(want, observed_weight(world, candidate)) if world.record.phase in WEIGHTED else 0
+    if intent.no_surge(world) and world.observed.mesh:
+        return max(has, min(want, 100 * backend.available // capacity.full(world)))
+    return has
+
+
+def _trusted(world: World) -> bool:
+    return world.record.phase is not Phase.STARTING or stability.steady(world)
 
 
 def observed_weight(world: World, revision: Revision | None) -> int:
     """Return the share that the route gives a revision now."""
-    route = world.observed.route
-    return route.weights.get(revision.revision, 0) if route is not None and revision is not None else 0
+    return capacity.weight(world, revision.revision) if revision is not None else 0
 
 
 def split(world: World) -> Split | None:
@@ -75,42 +76,12 @@ def split(world: World) -> Split | None:
     record = world.record
     if record.stable is None:
         return None
-    alone = Split(stable=record.stable.revision)
-    candidate = record.candidate
-    if candidate is None or world.backend(candidate).available == 0:
-        return alone
-    if record.phase in WEIGHTED:
-        return Split(
-            stable=record.stable.revision,
-            candidate=candidate.revision,
-            candidate_weight=_weight(world, candidate),
-        )
-    if record.phase is Phase.SHADOWING and world.backend(candidate).addressed:
-        return Split(
-            stable=record.stable.revision,
-            candidate=candidate.revision,
-            mirror_percent=mirror_target(world.rollout),
-        )
-    return alone
-
-
-def _weight(world: World, candidate: Revision) -> int:
-    wanted = target(world.rollout) if world.record.phase is Phase.CANARY else 100
-    if carries(world, candidate, wanted):
-        return wanted
-    return min(wanted, observed_weight(world, candidate))
-
-
-def floor(world: World, revision: str) -> int:
-    """Return the fewest pods that a revision's autoscaler may keep.
-
-    It follows the larger of the share that the revision has and the share that it is meant to get, so that capacity
-    comes before weight and goes after it. A revision on its way out keeps what it has until its pods are removed.
-    """
-    record = world.record
-    if any(leaving.revision.revision == revision for leaving in record.retiring):
-        return max(1, world.observed.backend(revision).desired)
-    if record.stable is None or record.candidate is None or record.candidate.revision != revision:
-        return world.scaling.min_replicas
-    wanted = max(target(world.rollout), mirror_target(world.rollout))
-    return pods_for(world, max(wanted, observed_weight(world, record.candidate)))
+    stable, candidate = record.stable.revision, record.candidate
+    if candidate is None or world.backend(candidate).available == 0 or record.phase not in REACHABLE:
+        return Split(stable)
+    matched = bool(world.rollout.canary and world.rollout.canary.match) and world.backend(candidate).addressed
+    weight = reachable(world, candidate) if record.phase in WEIGHTED else 0
+    mirror = intent.wanted(world).mirror if record.phase is Phase.SHADOWING else 0
+    mirror = mirror if world.backend(candidate).addressed else 0
+    named = candidate.revision if weight or mirror or matched else None
+    return Split(stable, named, weight, mirror, matched)

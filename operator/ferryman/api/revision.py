@@ -1,0 +1,89 @@
+"""One revision, and what becomes of it: as status remembers it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import ConfigDict
+
+from ferryman.api.base import Model
+from ferryman.api.modeldeployment import Format, Server
+
+
+class ResolvedModel(Model):
+    """The model a revision serves, as the registry or the spec named it when it was resolved."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    uri: str
+    """The URI that the pods fetch: a registry alias is replaced by the version it stood for."""
+    requested: str
+    """The URI that the spec named."""
+    version: str | None = None
+    """The registry's version number, where there is one."""
+    source: str | None = None
+    """Where the registry keeps the artefact."""
+    run_id: str | None = None
+    """The registry's run that made the model."""
+
+
+class PodSettings(Model):
+    """What shapes a revision's pods beside the model itself."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    format: Format = Format.AUTO
+    """How the artefact is read."""
+    digest: str | None = None
+    """The artefact's expected digest."""
+    secret_name: str | None = None
+    """The Secret whose keys the fetching step gets as environment."""
+    server: Server = Server()
+    """Resources, batching and warm-up."""
+
+
+class Revision(Model):
+    """One revision: the bytes it serves and the pods that serve them. It never changes once recorded."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    revision: str
+    """The revision's name, which its Deployment, Service and autoscaler carry."""
+    model: ResolvedModel
+    """The model it serves."""
+    image: str
+    """The server image its pods run."""
+    pod: PodSettings
+    """The settings of its pods, so that a later spec cannot reach into a revision that serves."""
+    since: datetime
+    """When this revision took the role that it has now."""
+    served: bool = False
+    """Whether the candidate ever had a share of live traffic in this run."""
+    ready_replicas: int = 0
+    """How many of its pods serve now."""
+
+
+class Retiring(Model):
+    """A revision that gave up its role: its pods stay until the route has been without it for the drain delay."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    revision: Revision
+    """Which revision it is."""
+    unrouted_since: datetime | None = None
+    """Since when the route was observed without it; absent while a route still names it."""
+
+
+class Rejected(Model):
+    """A revision that was rolled back by the operator, and will not come back by itself."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    revision: str
+    """Which revision was rejected."""
+    reason: str
+    """Why, in one word."""
+    message: str
+    """Why, in a sentence."""
+    time: datetime
+    """When."""

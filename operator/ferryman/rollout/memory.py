@@ -1,0 +1,69 @@
+"""What a wiped or outdated status lost, from what the children themselves remember.
+
+The front Service carries a copy of the decisions and selects the stable revision; each Deployment carries its
+revision's record. Revisions that nobody remembers having started are sent out the slow way, so that a route that
+still names them loses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from ferryman.api.status import ModelDeploymentStatus, Phase
+from ferryman.observed import Observed
+from ferryman.rollout import record as records
+from ferryman.rollout.record import Record
+
+_CLOCKS = ("held_since", "steady_since")
+"""Clocks that may start anew: leaving them out saves a write each time that one of them starts."""
+
+_DECISIONS = {
+    "phase",
+    "stable",
+    "candidate",
+    "run",
+    "retiring",
+    "history",
+    "rejected",
+    "withdrawn",
+    "commands",
+    "last_rollout",
+}
+
+
+def written(status: ModelDeploymentStatus) -> str:
+    """Return the decisions of a status as JSON, without what changes by itself."""
+    of_a_revision: dict[str, Any] = {"ready_replicas": True}
+    of_one_that_left: dict[str, Any] = {"__all__": {"unrouted_since": True, "revision": of_a_revision}}
+    fixed = status.model_dump(
+        mode="json",
+        by_alias=True,
+        exclude_none=True,
+        exclude_defaults=True,
+        include=_DECISIONS,
+        exclude={
+            "stable": of_a_revision,
+            "candidate": of_a_revision,
+            "retiring": of_one_that_left,
+            "history": of_one_that_left,
+            "run": dict.fromkeys(_CLOCKS, True),
+        },
+    )
+    return json.dumps(fixed, sort_keys=True, separators=(",", ":"))
+
+
+def restored(record: Record, observed: Observed) -> Record:
+    """Rebuild what is missing from a record that has lost its stable revision."""
+    if record.stable is None and observed.memory is not None and observed.memory.stable is not None:
+        record = records.from_status(observed.memory)
+    if record.stable is None and observed.front is not None:
+        found = observed.backend(observed.front).record
+        if found is not None and (record.candidate is None or record.candidate.revision != found.revision):
+            record = replace(record, stable=found, phase=Phase.STABLE if record.candidate is None else record.phase)
+    known = {revision.revision for revision in record.revisions()}
+    for backend in observed.backends.values():
+        if backend.revision not in known and backend.record is not None:
+            record = record.leave(backend.record)
+    return record
