@@ -57,11 +57,13 @@ def _backends(resource: Resource, world: World, settings: Settings, delays: Dela
                 backends.append(service.canary(owner, name))
                 backends.append(destinationrule.own(owner, name, domain))
                 backends.append(destinationrule.canary(owner, name, domain))
+        bounds = capacity.size(world, name)
+        if bounds == capacity.NONE and not world.observed.backend(name).deployed:
+            continue  # a Deployment begins with a pod, and this one may not have any yet
         backends.append(deployment.deployment(owner, revision, settings))
         if name not in cold and not world.scaling.fixed:
             stable = record.stable is not None and name == record.stable.revision
             may_shrink = not (stable and record.run is not None)
-            bounds = capacity.size(world, name)
             backends.append(hpa.autoscaler(owner, name, world.scaling, bounds, may_shrink=may_shrink))
     return tuple(backends)
 

@@ -27,6 +27,10 @@ class Size:
     """Nobody but the operator sets the number: it is lowered to the ceiling, too."""
 
 
+NONE = Size(0, 0, strict=True)
+"""No pod at all, for now."""
+
+
 def size(world: World, name: str) -> Size:
     """Return the bounds of a revision's pods; those of one that leaves are left as they are."""
     record, scaling = world.record, world.scaling
@@ -83,9 +87,14 @@ def needed(world: World, want: Want) -> int:
 
 
 def held(world: World) -> Reason | None:
-    """Return why a candidate may not even have its first pod, where there is no room for two; None if it may."""
+    """Return why a candidate may not even have its first pod, where there is no room for two; None if it may.
+
+    One that has a ready pod all the same shows that there is room.
+    """
     record = world.record
     if record.stable is None or record.candidate is None or not intent.no_surge(world):
+        return None
+    if world.backend(record.candidate).available > 0:
         return None
     if full(world) > 1:
         return None if world.observed.mesh else Reason.MESH_MISSING

@@ -9,6 +9,7 @@ from ferryman.api.conditions import Reason
 from ferryman.api.journal import LastRollout, Outcome
 from ferryman.api.revision import Rejected, Revision
 from ferryman.api.run import Run, RunKind
+from ferryman.api.status import Phase
 from ferryman.rollout import capacity, intent, stability, steps, traffic, verbs
 from ferryman.rollout.record import Record, World
 from ferryman.rollout.signals import Signal
@@ -144,7 +145,9 @@ def _roll_back(world: World) -> Record:
 def _pause(world: World) -> Record:
     share = traffic.observed_weight(world, world.record.candidate)
     message = f"the candidate gets no more than {share} % until ferryman.dev/resume"
-    return verbs.answered(world.record.with_run(paused_at=share), world, "Done", message)
+    held_since = world.now if world.record.phase is Phase.STARTING else None
+    record = world.record.with_run(paused_at=share, held_since=held_since)
+    return verbs.answered(record, world, "Done", message)
 
 
 def _resume(world: World) -> Record:

@@ -1,0 +1,290 @@
+"""How many pods each revision gets: beside stable, in its place, by an autoscaler, by a fixed number."""
+
+from __future__ import annotations
+
+import pytest
+from pure.simulation import Cluster, serving
+
+from ferryman.api.conditions import Reason
+from ferryman.api.status import Phase
+from ferryman.observed import Obstacle
+
+V1, V2, V3 = "s3://models/v1", "s3://models/v2", "s3://models/v3"
+
+
+def no_surge(pods: int, percent: int | None = None, **rollout: object) -> Cluster:
+    """Return a cluster in which v1 serves on so many pods, and there is no room for more."""
+    policy: dict[str, object] = {"surge": "NoSurge", "deadlineSeconds": 60, **rollout}
+    if percent is not None:
+        policy["canary"] = {"trafficPercent": percent}
+    return serving(rollout=policy, scaling={"replicas": pods})
+
+
+def pods(cluster: Cluster) -> tuple[int, int]:
+    """Return how many pods v1 and v2 are to have."""
+    return cluster.desired[cluster.revision(V1)], cluster.desired[cluster.revision(V2)]
+
+
+def test_a_fixed_number_of_pods_needs_no_autoscaler() -> None:
+    cluster = serving(scaling={"replicas": 3})
+
+    assert cluster.desired[cluster.revision(V1)] == 3
+    assert not [name for kind, name in cluster.children if kind == "HorizontalPodAutoscaler"]
+
+
+def test_a_candidate_gets_its_share_of_a_fixed_number() -> None:
+    cluster = serving(scaling={"replicas": 4}, rollout={"canary": {"trafficPercent": 50}})
+
+    cluster.model(V2)
+    cluster.settle()
+
+    assert pods(cluster) == (4, 2)
+
+
+def test_a_fixed_number_that_falls_mid_canary_takes_nothing_from_stable() -> None:
+    """TestRolloutScalingDuringUpdate; case 100."""
+    cluster = serving(scaling={"replicas": 4}, rollout={"canary": {"trafficPercent": 50}})
+    cluster.model(V2)
+    cluster.settle()
+
+    cluster.patch(scaling={"replicas": 2})
+    cluster.settle()
+
+    assert pods(cluster)[0] == 4
+    cluster.percent(0)
+    cluster.settle()
+    assert cluster.desired[cluster.revision(V1)] == 2
+
+
+def test_bounds_that_fall_mid_canary_take_nothing_from_stable() -> None:
+    cluster = serving(scaling={"minReplicas": 1, "maxReplicas": 8}, rollout={"canary": {"trafficPercent": 50}})
+    stable = cluster.revision(V1)
+    cluster.desired[stable] = 6
+    cluster.ready()
+    cluster.model(V2)
+    cluster.settle()
+
+    cluster.patch(scaling={"minReplicas": 1, "maxReplicas": 2})
+    cluster.settle()
+
+    scaler = cluster.children["HorizontalPodAutoscaler", stable]["spec"]
+    assert (scaler["minReplicas"], scaler["maxReplicas"]) == (6, 6)
+
+
+def test_an_autoscaler_that_is_no_longer_wanted_goes_and_its_pods_stay() -> None:
+    cluster = serving(scaling={"minReplicas": 3})
+
+    cluster.patch(scaling={"replicas": 3})
+    cluster.settle()
+
+    assert cluster.desired[cluster.revision(V1)] == 3
+    assert not [name for kind, name in cluster.children if kind == "HorizontalPodAutoscaler"]
+
+
+def test_a_spec_and_a_number_of_pods_in_one_patch_both_hold() -> None:
+    """TestSpecAndReplicaChangeSameTime; case 100."""
+    cluster = serving(scaling={"replicas": 2}, rollout={"canary": {"trafficPercent": 50}})
+
+    cluster.patch(model={"uri": V2}, scaling={"replicas": 6})
+    cluster.settle()
+
+    assert pods(cluster) == (6, 3)
+
+
+def test_without_spare_room_a_canary_takes_its_pods_from_stable() -> None:
+    cluster = no_surge(4, percent=50)
+
+    cluster.model(V2)
+    cluster.settle()
+
+    assert (pods(cluster), cluster.weights()) == ((2, 2), {V1: 50, V2: 50})
+
+
+def test_without_spare_room_stable_gives_up_a_pod_only_when_the_last_one_carries_weight() -> None:
+    cluster = no_surge(4, percent=100)
+    cluster.model(V2)
+    seen: list[tuple[tuple[int, int], dict[str, int]]] = []
+
+    for _ in range(40):
+        cluster.reconcile()
+        cluster.ready()
+        if cluster.status.candidate is None and cluster.status.phase is Phase.STABLE and seen:
+            break
+        if ("Deployment", "x") not in cluster.children and cluster.status.candidate and cluster.running() >= {V2}:
+            state = (pods(cluster), cluster.weights())
+            if not seen or seen[-1] != state:
+                seen.append(state)
+
+    assert max(stable + candidate for (stable, candidate), _ in seen) <= 4
+    assert all(stable >= 1 for (stable, _), _ in seen)
+    assert [weights.get(V2, 0) for _, weights in seen] == sorted(weights.get(V2, 0) for _, weights in seen)
+    cluster.settle()
+    assert (cluster.stable, cluster.desired[cluster.revision(V2)]) == (V2, 4)
+
+
+def test_without_spare_room_a_mirror_costs_stable_one_pod() -> None:
+    cluster = no_surge(4, shadow={"percent": 100})
+
+    cluster.model(V2)
+    cluster.settle()
+
+    assert (cluster.status.phase, pods(cluster)) == (Phase.SHADOWING, (3, 1))
+
+
+def test_an_abort_without_spare_room_gives_stable_its_pods_back() -> None:
+    """Case 92."""
+    cluster = no_surge(4, percent=50)
+    cluster.model(V2)
+    cluster.settle()
+
+    cluster.annotate("abort", cluster.revision(V2))
+    cluster.reconcile()
+    assert cluster.weights() == {V1: 100}
+    cluster.settle()
+
+    assert cluster.desired[cluster.revision(V1)] == 4
+
+
+def test_one_pod_without_spare_room_is_not_stopped_without_leave() -> None:
+    cluster = no_surge(1)
+    cluster.model(V2)
+
+    cluster.settle()
+    cluster.wait(10_000)
+    cluster.settle()
+
+    assert (cluster.status.phase, cluster.running()) == (Phase.STARTING, {V1})
+    assert cluster.condition("CandidateHealthy") == ("False", "DowntimeNeeded")
+    assert cluster.condition("Available") == ("True", "StableServes")
+    assert cluster.status.waiting is not None
+    assert "allowDowntime" in cluster.status.waiting.unblocked_by
+
+
+def test_one_pod_without_spare_room_cannot_be_split() -> None:
+    cluster = no_surge(1, percent=50, allowDowntime=True)
+
+    cluster.model(V2)
+    cluster.settle()
+
+    assert cluster.running() == {V1}
+    assert cluster.condition("CandidateHealthy") == ("False", "NoSplit")
+
+
+def test_with_leave_the_only_pod_makes_room_and_the_candidate_takes_over() -> None:
+    cluster = no_surge(1, allowDowntime=True)
+    cluster.model(V2)
+    for _ in range(3):
+        cluster.reconcile()
+    assert pods(cluster) == (0, 1)
+    assert cluster.condition("Available") == ("False", "StoppedForCandidate")
+
+    cluster.settle()
+
+    assert (cluster.stable, cluster.running()) == (V2, {V2})
+
+
+def test_a_candidate_that_cannot_load_gives_the_only_pod_back_before_its_deadline() -> None:
+    cluster = no_surge(1, allowDowntime=True, deadlineSeconds=3600)
+    cluster.broken.add(V2)
+    cluster.model(V2)
+
+    for _ in range(12):
+        cluster.reconcile()
+        cluster.ready()
+        cluster.wait(2)
+
+    assert (cluster.running(), cluster.available[cluster.revision(V1)]) == ({V1}, 1)
+    assert cluster.condition("CandidateHealthy") == ("False", "LoadFailed")
+
+
+def test_leave_that_comes_later_lets_a_held_candidate_go_on() -> None:
+    cluster = no_surge(1)
+    cluster.model(V2)
+    cluster.settle()
+    cluster.wait(10_000)
+
+    cluster.patch(rollout={"surge": "NoSurge", "allowDowntime": True, "deadlineSeconds": 60})
+    cluster.settle()
+
+    assert cluster.stable == V2
+
+
+def test_without_istio_several_pods_are_not_divided() -> None:
+    cluster = Cluster(mesh=False)
+    cluster.patch(rollout={"surge": "NoSurge"}, scaling={"replicas": 3})
+    cluster.settle()
+
+    cluster.model(V2)
+    cluster.settle()
+
+    assert (cluster.running(), cluster.desired[cluster.revision(V1)]) == ({V1}, 3)
+    assert cluster.condition("CandidateHealthy") == ("False", "IstioMissing")
+
+
+def test_a_candidate_that_is_lost_gets_its_weight_back_only_after_it_was_steady() -> None:
+    """Case 89."""
+    cluster = serving(rollout={"canary": {"trafficPercent": 50}})
+    cluster.model(V2)
+    cluster.settle()
+    candidate = cluster.revision(V2)
+
+    cluster.lose(candidate)
+    cluster.reconcile()
+    cluster.ready()
+    for _ in range(9):
+        cluster.reconcile()
+        cluster.wait(1)
+        assert cluster.weights() == {V1: 100}
+    cluster.wait(2)
+    cluster.reconcile()
+    cluster.reconcile()
+
+    assert cluster.weights() == {V1: 50, V2: 50}
+
+
+def test_a_candidate_that_is_lost_a_third_time_is_given_up() -> None:
+    """Case 88."""
+    cluster = serving(rollout={"canary": {"trafficPercent": 50}})
+    cluster.model(V2)
+
+    for _ in range(3):
+        cluster.settle()
+        assert cluster.weights() == {V1: 50, V2: 50}
+        cluster.lose(cluster.revision(V2))
+        cluster.reconcile()
+    cluster.settle()
+
+    assert (cluster.candidate, cluster.weights()) == (None, {V1: 100})
+    assert cluster.condition("CandidateHealthy") == ("False", "Unstable")
+
+
+def test_losses_that_lie_far_apart_are_no_pattern() -> None:
+    cluster = serving(rollout={"canary": {"trafficPercent": 50}})
+    cluster.model(V2)
+
+    for _ in range(5):
+        cluster.settle()
+        cluster.wait(601)
+        cluster.lose(cluster.revision(V2))
+        cluster.reconcile()
+    cluster.settle()
+
+    assert cluster.weights() == {V1: 50, V2: 50}
+
+
+@pytest.mark.parametrize("reason", [Reason.QUOTA_EXCEEDED, Reason.UNSCHEDULABLE, Reason.OUT_OF_MEMORY])
+def test_the_cause_that_was_seen_is_the_cause_that_is_told(reason: Reason) -> None:
+    """Contract line 12."""
+    cluster = serving(rollout={"canary": {"trafficPercent": 10}, "deadlineSeconds": 60})
+    cluster.model(V2)
+    cluster.broken.add(V2)
+    cluster.obstacles[V2] = Obstacle(reason, "what the cluster says")
+
+    cluster.settle()
+
+    assert cluster.condition("CandidateHealthy") == ("False", reason.value)
+    assert cluster.status.last_rollout is not None
+    assert (cluster.status.last_rollout.reason, cluster.status.last_rollout.message) == (
+        reason.value,
+        "what the cluster says",
+    )

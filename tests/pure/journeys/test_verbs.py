@@ -1,0 +1,353 @@
+"""What people tell the operator: carried out once, refused and shown when it means another revision."""
+
+from __future__ import annotations
+
+import pytest
+from pure.simulation import Cluster, serving
+
+from ferryman.api.conditions import Reason
+from ferryman.api.status import Phase
+from ferryman.outcome import Unresolved
+
+V1, V2, V3 = "s3://models/v1", "s3://models/v2", "s3://models/v3"
+
+
+def canary(percent: int = 50, **rollout: object) -> Cluster:
+    """Return a cluster in which v1 serves and v2 has a share."""
+    cluster = serving(rollout={"canary": {"trafficPercent": percent}, **rollout})
+    cluster.model(V2)
+    return cluster.settle()
+
+
+def promoted(**rollout: object) -> Cluster:
+    """Return a cluster in which v2 took over from v1."""
+    cluster = serving(rollout=rollout)
+    cluster.model(V2)
+    return cluster.settle()
+
+
+def said(cluster: Cluster, verb: str) -> tuple[str, str]:
+    command = next(command for command in cluster.status.commands if command.verb == verb)
+    return command.outcome, command.message
+
+
+def test_promote_gives_the_candidate_everything_whatever_the_number_says() -> None:
+    cluster = canary(10)
+
+    cluster.annotate("promote", cluster.revision(V2))
+    cluster.settle()
+
+    assert (cluster.stable, cluster.weights()) == (V2, {V2: 100})
+    assert said(cluster, "promote")[0] == "Done"
+
+
+def test_a_number_that_moves_takes_a_promotion_back_that_still_waits_for_pods() -> None:
+    cluster = canary(10, deadlineSeconds=60)
+    cluster.patch(scaling={"minReplicas": 4})
+    cluster.annotate("promote", cluster.revision(V2))
+    cluster.reconcile()
+    assert cluster.weights() == {V1: 90, V2: 10}
+
+    cluster.percent(20)
+    cluster.settle()
+
+    assert (cluster.candidate, cluster.weights()) == (V2, {V1: 80, V2: 20})
+
+
+def test_abort_takes_traffic_away_in_one_look_and_the_revision_does_not_come_back() -> None:
+    cluster = canary()
+    aborted = cluster.revision(V2)
+
+    cluster.annotate("abort", aborted)
+    cluster.reconcile()
+    assert cluster.weights() == {V1: 100}
+    cluster.settle()
+    cluster.percent(60)
+    cluster.settle()
+
+    assert (cluster.candidate, cluster.weights()) == (None, {V1: 100})
+    assert cluster.condition("CandidateHealthy") == ("False", "Aborted")
+    assert cluster.running() == {V1}
+
+
+def test_retry_brings_an_aborted_revision_back_under_the_policy() -> None:
+    cluster = canary(30)
+    aborted = cluster.revision(V2)
+    cluster.annotate("abort", aborted)
+    cluster.settle()
+
+    cluster.annotate("retry", aborted)
+    cluster.settle()
+
+    assert (cluster.candidate, cluster.weights()) == (V2, {V1: 70, V2: 30})
+
+
+def test_retry_brings_a_revision_back_that_missed_its_deadline() -> None:
+    """TestRolloutBadToGoodUpdate."""
+    cluster = serving(rollout={"canary": {"trafficPercent": 10}, "deadlineSeconds": 60})
+    cluster.broken.add(V2)
+    cluster.model(V2)
+    cluster.settle()
+    assert cluster.status.rejected is not None
+    rejected = cluster.status.rejected.revision
+    cluster.broken.clear()
+
+    cluster.annotate("retry", rejected)
+    cluster.settle()
+
+    assert cluster.weights() == {V1: 90, V2: 10}
+
+
+@pytest.mark.parametrize("verb", ["promote", "abort", "pause", "resume"])
+def test_a_verb_that_means_another_revision_is_refused_and_shown(verb: str) -> None:
+    cluster = canary()
+    before = cluster.weights()
+
+    cluster.annotate(verb, "fraud-00000000")
+    cluster.settle()
+
+    assert said(cluster, verb)[0] == "Refused"
+    assert "fraud-00000000 is not the candidate" in said(cluster, verb)[1]
+    assert cluster.weights() == before
+    assert [notice.reason for notice in cluster.notices].count("Refused") == 1
+
+
+def test_a_promotion_said_on_a_stale_screen_does_not_promote_the_revision_that_came_after() -> None:
+    """Case 101."""
+    cluster = canary(10)
+    stale = cluster.revision(V2)
+    cluster.model(V3)
+    cluster.reconcile()
+
+    cluster.annotate("promote", stale)
+    cluster.settle()
+
+    assert (cluster.stable, cluster.candidate) == (V1, V3)
+    assert said(cluster, "promote")[0] == "Refused"
+
+
+def test_a_word_that_is_no_verb_is_refused_with_the_verbs_there_are() -> None:
+    cluster = serving()
+
+    cluster.annotate("rolback", "previous")
+    cluster.settle()
+
+    assert "there is no verb rolback" in said(cluster, "rolback")[1]
+
+
+def test_a_verb_is_carried_out_once_and_again_when_it_is_said_anew() -> None:
+    cluster = canary(30)
+    name = cluster.revision(V2)
+    cluster.annotate("abort", name)
+    cluster.settle()
+    cluster.annotate("retry", name)
+    cluster.settle()
+    assert cluster.candidate == V2
+
+    cluster.annotate("abort", f"{name} again")
+    cluster.settle()
+    assert cluster.candidate is None
+    cluster.annotate("retry", None)
+    cluster.settle()
+    cluster.annotate("retry", name)
+    cluster.settle()
+
+    assert cluster.candidate == V2
+
+
+def test_a_wiped_status_carries_no_old_verb_out_again() -> None:
+    cluster = canary(30)
+    name = cluster.revision(V2)
+    cluster.annotate("abort", name)
+    cluster.settle()
+    cluster.annotate("retry", name)
+    cluster.settle()
+
+    cluster.status = type(cluster.status)()
+    cluster.settle()
+
+    assert (cluster.candidate, cluster.weights()) == (V2, {V1: 70, V2: 30})
+
+
+def test_what_was_rejected_stays_rejected_when_the_status_is_wiped() -> None:
+    cluster = canary(30)
+    cluster.annotate("abort", cluster.revision(V2))
+    cluster.settle()
+
+    cluster.status = type(cluster.status)()
+    cluster.settle()
+
+    assert cluster.candidate is None
+    assert cluster.status.rejected is not None
+
+
+def test_pause_holds_the_share_and_lets_it_fall() -> None:
+    cluster = canary(30)
+    cluster.annotate("pause", cluster.revision(V2))
+    cluster.settle()
+
+    cluster.percent(80)
+    cluster.settle()
+    assert cluster.weights() == {V1: 70, V2: 30}
+    assert cluster.condition("Ready") == ("False", "Paused")
+    cluster.percent(20)
+    cluster.settle()
+    assert cluster.weights() == {V1: 80, V2: 20}
+    cluster.annotate("resume", cluster.revision(V2))
+    cluster.percent(80)
+    cluster.settle()
+
+    assert cluster.weights() == {V1: 20, V2: 80}
+
+
+def test_the_deadline_of_a_paused_candidate_stands_still() -> None:
+    cluster = serving(rollout={"canary": {"trafficPercent": 10}, "deadlineSeconds": 60})
+    cluster.broken.add(V2)
+    cluster.model(V2)
+    cluster.reconcile()
+    cluster.reconcile()
+    name = cluster.revision(V2)
+    cluster.wait(30)
+    cluster.annotate("pause", name)
+    cluster.reconcile()
+
+    cluster.wait(1000)
+    cluster.reconcile()
+    assert cluster.status.candidate is not None
+    cluster.annotate("resume", name)
+    cluster.reconcile()
+    cluster.reconcile()
+    cluster.wait(29)
+    cluster.reconcile()
+    assert cluster.status.candidate is not None
+    cluster.wait(2)
+    cluster.reconcile()
+
+    assert cluster.status.candidate is None
+
+
+def test_rollback_to_the_previous_revision_undoes_a_promotion() -> None:
+    cluster = promoted(canary={"trafficPercent": 100})
+
+    cluster.annotate("rollback", "previous")
+    cluster.settle()
+
+    assert (cluster.stable, cluster.weights()) == (V1, {V1: 100})
+    assert cluster.status.rejected is not None
+    assert cluster.status.rejected.reason == "RolledBack"
+    assert cluster.condition("Ready") == ("False", "RolledBack")
+    assert [each.revision.model.uri for each in cluster.status.history] == [V2]
+
+
+def test_rollback_twice_goes_there_and_back() -> None:
+    cluster = promoted(canary={"trafficPercent": 100})
+    cluster.annotate("rollback", "previous")
+    cluster.settle()
+
+    cluster.annotate("rollback", "previous again")
+    cluster.settle()
+
+    assert (cluster.stable, cluster.status.rejected) == (V2, None)
+    assert cluster.condition("Ready") == ("True", "Ready")
+
+
+def test_a_rollback_ignores_the_steps_that_a_release_goes_through() -> None:
+    cluster = serving(rollout={"canary": {"steps": [{"trafficPercent": 100}]}})
+    cluster.model(V2)
+    cluster.settle()
+    cluster.patch(rollout={"canary": {"steps": [{"trafficPercent": 1, "pause": {}}, {"trafficPercent": 100}]}})
+
+    cluster.annotate("rollback", "previous")
+    cluster.settle()
+
+    assert cluster.stable == V1
+
+
+def test_a_rollback_works_while_the_registry_does_not_answer_and_stays() -> None:
+    cluster = promoted()
+    cluster.unresolved = Unresolved(Reason.REGISTRY_UNAVAILABLE, "no answer")
+
+    cluster.annotate("rollback", "previous")
+    cluster.settle()
+    cluster.unresolved = None
+    cluster.settle()
+
+    assert (cluster.stable, cluster.candidate) == (V1, None)
+
+
+def test_a_rollback_mid_canary_drops_the_candidate_and_it_stays_away() -> None:
+    cluster = promoted(canary={"trafficPercent": 100})
+    cluster.percent(30)
+    cluster.model(V3)
+    cluster.settle()
+    assert cluster.weights() == {V2: 70, V3: 30}
+
+    cluster.annotate("rollback", "previous")
+    cluster.settle()
+
+    assert (cluster.stable, cluster.candidate, cluster.running()) == (V1, None, {V1})
+
+
+def test_a_rollback_to_a_revision_that_cannot_start_leaves_traffic_where_it_is() -> None:
+    """Case 102."""
+    cluster = promoted(deadlineSeconds=60)
+    cluster.wait(100)
+    cluster.settle()
+    cluster.broken.add(V1)
+
+    cluster.annotate("rollback", "previous")
+    cluster.settle()
+
+    assert (cluster.stable, cluster.weights()) == (V2, {V2: 100})
+    assert cluster.status.last_rollout is not None
+    assert (cluster.status.last_rollout.outcome, cluster.status.last_rollout.reason) == ("RolledBack", "LoadFailed")
+    assert cluster.condition("Ready") == ("True", "Ready")
+
+
+def test_a_model_that_is_named_after_a_rollback_starts_as_any_other() -> None:
+    cluster = promoted(canary={"trafficPercent": 100})
+    cluster.annotate("rollback", "previous")
+    cluster.settle()
+
+    cluster.model(V3)
+    cluster.settle()
+
+    assert (cluster.stable, cluster.status.rejected) == (V3, None)
+
+
+def test_there_is_nothing_to_roll_back_to_before_a_promotion() -> None:
+    cluster = serving()
+
+    cluster.annotate("rollback", "previous")
+    cluster.settle()
+
+    assert said(cluster, "rollback") == (
+        "Refused",
+        "there is no previous to go back to; no earlier revision is kept",
+    )
+
+
+def test_promote_and_rollback_at_once_end_in_the_rollback() -> None:
+    """Case 101."""
+    cluster = promoted(canary={"trafficPercent": 100})
+    cluster.percent(30)
+    cluster.model(V3)
+    cluster.settle()
+
+    cluster.annotate("promote", cluster.revision(V3))
+    cluster.annotate("rollback", "previous")
+    cluster.settle()
+
+    assert cluster.stable == V1
+    assert said(cluster, "promote")[0] == "Refused"
+
+
+def test_the_first_revision_can_be_neither_hurried_nor_taken_back() -> None:
+    cluster = Cluster()
+    cluster.reconcile()
+
+    cluster.annotate("abort", cluster.status.candidate.revision if cluster.status.candidate else "")
+    cluster.settle()
+
+    assert (cluster.status.phase, cluster.stable) == (Phase.STABLE, V1)
+    assert said(cluster, "abort")[0] == "Refused"
