@@ -8,8 +8,9 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 
-from ferryman.api import conditions, status
-from ferryman.rollout import machine, signals
+from ferryman.api import conditions, journal, status
+from ferryman.api.base import Model
+from ferryman.rollout import machine, signals, verbs
 
 PAGE = Path(__file__).parent / "status.md"
 BEGIN, END = "<!-- generated: {} -->", "<!-- end: {} -->"
@@ -41,11 +42,25 @@ def table(head: tuple[str, str], rows: list[tuple[str, str]]) -> str:
     )
 
 
+def fields(model: type[Model]) -> list[tuple[str, str]]:
+    """Return each field's name as it stands in YAML with its docstring."""
+    known = model.model_fields.items()
+    return [(field.alias or name, " ".join((field.description or "").split())) for name, field in known]
+
+
 SECTIONS = {
     "diagram": lambda: f"```mermaid\n{machine.diagram()}\n```",
     "phases": lambda: table(("Phase", "What it says"), sentences(status.Phase)),
     "signals": lambda: table(("Signal", "When it is raised"), sentences(signals.Signal)),
     "conditions": lambda: table(("Condition", "The claim"), sentences(conditions.ConditionType)),
+    "verbs": lambda: table(("Verb", "What it tells"), sentences(verbs.Verb)),
+    "outcomes": lambda: table(("Outcome", "How the run ended"), sentences(journal.Outcome)),
+    "causes": lambda: table(("`waiting.cause`", "What it waits for"), sentences(journal.Cause)),
+    "waiting": lambda: table(("Field of `waiting`", "What it says"), fields(journal.Waiting)),
+    "decisions": lambda: table(
+        ("Field of a decision", "What it says"),
+        [*fields(journal.Decision), *((f"numbers.{name}", said) for name, said in fields(journal.Numbers))],
+    ),
     "reasons": lambda: table(("Reason", "What an admin should know"), sentences(conditions.Reason)),
 }
 

@@ -58,6 +58,8 @@ class Day:
             self.live,
             self.withdrawn,
             self.reverted,
+            self.planned,
+            self.undone,
         )
         try:
             for station in stations:
@@ -188,6 +190,55 @@ class Day:
                 ACT_SECONDS,
             )
             scene.split(self._prober, self._names, {stable: 100}, 4)
+            scene.show("-o wide")
+
+    def planned(self) -> None:
+        """Let v4 go through a plan by itself: a copy, a fifth, a half until somebody says more, everything."""
+        with self._station("v4 goes by a plan") as scene:
+            plan = [
+                {"shadowPercent": 100, "pause": {"duration": "3s"}},
+                {"trafficPercent": 20, "pause": {"duration": "3s"}},
+                {"trafficPercent": 50, "pause": {}},
+                {"trafficPercent": 100},
+            ]
+            change = {
+                "model": {"uri": self._challenger.uri},
+                "rollout": {"canary": {"steps": plan}, "standbySeconds": 600},
+            }
+            scene.type(self.deployment.patch_command(change))
+            status = scene.wait(
+                "v4 waits at 50 %",
+                lambda said: share(said, "candidate") == 50 and said.get("waiting", {}).get("cause") == "Person",
+                START_SECONDS,
+            )
+            stable, candidate = self._role(status, "stable"), self._role(status, "candidate")
+            scene.say(f"waits: {status['waiting']['message']}")
+            scene.split(self._prober, self._names, {stable: 50, candidate: 50}, 6)
+            scene.show()
+            scene.type(self.deployment.annotate_command("resume", candidate))
+            status = scene.wait(
+                "v4 is stable",
+                lambda said: is_ready(said) and revision(said, "stable") == candidate,
+                ACT_SECONDS,
+            )
+            scene.split(self._prober, self._names, {candidate: 100}, 4)
+            scene.show()
+
+    def undone(self) -> None:
+        """Undo the promotion: v2's pods are still there, so only the route moves."""
+        with self._station("back to v2 at once") as scene:
+            status = self.deployment.status()
+            previous = str(status["history"][0]["revision"]["revision"])
+            before = set(self.deployment.pods(previous))
+            scene.type(self.deployment.annotate_command("rollback", "previous"))
+            scene.wait(
+                "v2 is stable again",
+                lambda said: said.get("phase") == "Stable" and revision(said, "stable") == previous,
+                ACT_SECONDS,
+            )
+            scene.split(self._prober, self._names, {previous: 100}, 4)
+            after = set(self.deployment.pods(previous))
+            scene.claim(bool(before) and before <= after, "the pods that served v2 before serve it again")
             scene.show("-o wide")
 
     def _weigh(self, title: str, change: dict[str, object], percent: int, seconds: float, window: float) -> None:

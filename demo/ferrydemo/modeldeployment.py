@@ -55,6 +55,10 @@ class ModelDeployment:
         change = json.dumps({"spec": spec}, separators=(",", ":"))
         return f"kubectl -n {self.namespace} patch mdep {self.name} --type merge -p '{change}'"
 
+    def annotate_command(self, verb: str, value: str) -> str:
+        """Return the command that a user would type to tell the operator something."""
+        return f"kubectl -n {self.namespace} annotate mdep {self.name} --overwrite ferryman.dev/{verb}={value}"
+
     def wait(
         self,
         what: str,

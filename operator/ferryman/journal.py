@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ferryman.api.conditions import Reason
-from ferryman.api.journal import Decision, Numbers, Waiting
+from ferryman.api.journal import Cause, Decision, Numbers, Waiting
 from ferryman.api.revision import Revision
 from ferryman.api.run import RunKind
 from ferryman.api.status import Phase
@@ -29,7 +29,7 @@ WEIGHED = "Weighed"
 class Wait:
     """A wait before it has a clock."""
 
-    cause: str
+    cause: Cause
     message: str
     unblocked_by: str
     until: datetime | None = None
@@ -37,17 +37,17 @@ class Wait:
 
 HELD = {
     Reason.MESH_MISSING: Wait(
-        "Room",
+        Cause.ROOM,
         "surge: NoSurge moves traffic pod by pod, which needs Istio",
         "install Istio, or set spec.rollout.surge: Surge where there is room for both revisions",
     ),
     Reason.NO_SPLIT: Wait(
-        "Room",
+        Cause.ROOM,
         "with one pod and no room for a second there is nothing to split or mirror",
         "give it 100 %, scale to more pods, or set spec.rollout.surge: Surge where there is room for both",
     ),
     Reason.DOWNTIME_NEEDED: Wait(
-        "Room",
+        Cause.ROOM,
         "the only pod would have to stop before the candidate can start, and nothing would serve meanwhile",
         "set spec.rollout.allowDowntime: true, or spec.rollout.surge: Surge where there is room for both",
     ),
@@ -69,19 +69,23 @@ def waiting(world: World, split: Split | None, leaving_until: datetime | None = 
     if want.traffic > (split.candidate_weight if split is not None else traffic.observed_weight(world, candidate)):
         return _more_pods(world, candidate)
     if split is not None and traffic.observed_weight(world, candidate) != split.candidate_weight:
-        return Wait("Route", "the route is being written", "the apiserver takes the VirtualService")
+        return Wait(Cause.ROUTE, "the route is being written", "the apiserver takes the VirtualService")
     if run is not None and run.paused_at is not None:
         told = f"kubectl annotate mdep ... ferryman.dev/resume={candidate.revision}, promote or abort"
-        return Wait("Person", f"{candidate.revision} is paused at {want.traffic} % at most", told)
+        return Wait(Cause.PERSON, f"{candidate.revision} is paused at {want.traffic} % at most", told)
     if steps.gated(world) and run is not None:
         ends = steps.ends_at(world)
         where = f"step {run.step + 1} of {len(run.steps)}"
         if ends is not None:
-            return Wait("Pause", f"{where} is held for {_length(world)}", "its time, or ferryman.dev/resume", ends)
+            return Wait(
+                Cause.PAUSE, f"{where} is held for {_length(world)}", "its time, or ferryman.dev/resume", ends
+            )
         named = f"ferryman.dev/resume={candidate.revision}, promote or abort"
-        return Wait("Person", f"{where} is held until a person lets it go on", named)
+        return Wait(Cause.PERSON, f"{where} is held until a person lets it go on", named)
     if record.phase is Phase.PROMOTING:
-        return Wait("Route", f"all traffic is moving to {candidate.revision}", "the route is seen to name it alone")
+        return Wait(
+            Cause.ROUTE, f"all traffic is moving to {candidate.revision}", "the route is seen to name it alone"
+        )
     return _rest(world, candidate)
 
 
@@ -90,16 +94,16 @@ def _without_candidate(world: World, leaving_until: datetime | None) -> Wait | N
     if record.phase is Phase.ROLLING_BACK and record.retiring:
         leaving = ", ".join(each.revision.revision for each in record.retiring)
         return Wait(
-            "Drain", f"{leaving} has no traffic and goes", "the drain delay, then its pods' end", leaving_until
+            Cause.DRAIN, f"{leaving} has no traffic and goes", "the drain delay, then its pods' end", leaving_until
         )
     if world.wish is None:
-        return Wait("Model", "nobody can say which bytes spec.model.uri means", "the registry; see ModelResolved")
+        return Wait(Cause.MODEL, "nobody can say which bytes spec.model.uri means", "the registry; see ModelResolved")
     if record.rejected is not None:
         name, why = record.rejected.revision, record.rejected.reason
-        return Wait("Person", f"{name} was rolled back ({why})", f"another model, or ferryman.dev/retry={name}")
+        return Wait(Cause.PERSON, f"{name} was rolled back ({why})", f"another model, or ferryman.dev/retry={name}")
     if record.withdrawn is not None:
         name = record.withdrawn
-        return Wait("Number", f"{name} was taken back to 0 %", f"a higher number, or ferryman.dev/retry={name}")
+        return Wait(Cause.NUMBER, f"{name} was taken back to 0 %", f"a higher number, or ferryman.dev/retry={name}")
     return None
 
 
@@ -113,11 +117,11 @@ def _start(world: World, candidate: Revision) -> Wait:
     if backend.available >= needed and calm is not None and calm > world.now:
         losses = world.record.run.losses if world.record.run is not None else 0
         message = f"{candidate.revision} lost all its pods {losses} times and has to keep one for a while"
-        return Wait("Steadiness", message, "its pods' staying ready", calm)
+        return Wait(Cause.STEADINESS, message, "its pods' staying ready", calm)
     message = f"{candidate.revision} has {backend.available} of the {needed} pods it needs"
     if backend.obstacle is not None:
-        return Wait("Pods", f"{message}: {backend.obstacle.reason}", backend.obstacle.message, deadline)
-    return Wait("Pods", message, "its pods' fetching, loading and warming up", deadline)
+        return Wait(Cause.PODS, f"{message}: {backend.obstacle.reason}", backend.obstacle.message, deadline)
+    return Wait(Cause.PODS, message, "its pods' fetching, loading and warming up", deadline)
 
 
 def _more_pods(world: World, candidate: Revision) -> Wait:
@@ -128,9 +132,9 @@ def _more_pods(world: World, candidate: Revision) -> Wait:
         f"{candidate.revision} has {backend.available} of the {needed} pods for {want.traffic} %; it keeps {share} %"
     )
     if not world.observed.mesh:
-        return Wait("Number", "without Istio a candidate gets everything or nothing", "100 %, or Istio")
+        return Wait(Cause.NUMBER, "without Istio a candidate gets everything or nothing", "100 %, or Istio")
     blocked = backend.obstacle.message if backend.obstacle is not None else "more pods' becoming ready"
-    return Wait("Pods", message, blocked)
+    return Wait(Cause.PODS, message, blocked)
 
 
 def _rest(world: World, candidate: Revision) -> Wait:
@@ -138,10 +142,10 @@ def _rest(world: World, candidate: Revision) -> Wait:
     has = f"a copy of {want.mirror} %" if want.mirror else f"{want.traffic} %"
     verbs = f"ferryman.dev/promote={candidate.revision}, or abort"
     if run is not None and run.steps:
-        return Wait("Person", f"{candidate.revision} has {has}, the last step of its plan", verbs)
+        return Wait(Cause.PERSON, f"{candidate.revision} has {has}, the last step of its plan", verbs)
     if run is not None and run.kind is RunKind.ROLLBACK:
-        return Wait("Pods", f"{candidate.revision} is to have everything", "its pods")
-    return Wait("Number", f"{candidate.revision} has {has}, as the spec asks", f"another number, {verbs}")
+        return Wait(Cause.PODS, f"{candidate.revision} is to have everything", "its pods")
+    return Wait(Cause.NUMBER, f"{candidate.revision} has {has}, as the spec asks", f"another number, {verbs}")
 
 
 def _length(world: World) -> str:
@@ -155,7 +159,7 @@ def stamped(wait: Wait | None, previous: Waiting | None, now: datetime) -> Waiti
     if wait is None:
         return None
     return Waiting(
-        cause=wait.cause,
+        cause=wait.cause.value,
         message=wait.message,
         since=previous.since if previous is not None and previous.cause == wait.cause else now,
         until=wait.until,

@@ -11,13 +11,36 @@ from pydantic import ConfigDict
 from ferryman.api.base import Model
 
 
+class Cause(StrEnum):
+    """What a rollout may wait for."""
+
+    MODEL = "Model"
+    """For the registry, to say which bytes the spec means."""
+    ROOM = "Room"
+    """For room for a candidate that may not even have its first pod."""
+    PODS = "Pods"
+    """For the candidate's pods, to start or to carry a larger share."""
+    STEADINESS = "Steadiness"
+    """For a candidate that lost all its pods, to keep one for a while."""
+    ROUTE = "Route"
+    """For the route, to say what was decided."""
+    PAUSE = "Pause"
+    """For the time of a step."""
+    PERSON = "Person"
+    """For somebody, to say that it may go on, or what is to be done."""
+    NUMBER = "Number"
+    """For the spec's number, which holds the candidate at its share, to move."""
+    DRAIN = "Drain"
+    """For the pods of a revision that left, to end."""
+
+
 class Waiting(Model):
     """What a rollout waits for, since when, and what would unblock it."""
 
     model_config = ConfigDict(extra="ignore")
 
     cause: str
-    """What it waits for, in one word: Model, Pods, Steadiness, Route, Pause, Person, Number, Room or Drain."""
+    """What it waits for, in one word."""
     message: str
     """The same in a sentence, with its numbers."""
     since: datetime
