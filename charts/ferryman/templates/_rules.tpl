@@ -17,6 +17,10 @@
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [get, list, watch, create, patch, delete]
+# numbers of pods, set as an autoscaler sets them
+- apiGroups: [apps]
+  resources: [deployments/scale]
+  verbs: [patch]
 - apiGroups: [""]
   resources: [services]
   verbs: [get, list, watch, create, patch, delete]
@@ -30,8 +34,18 @@
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]
-# what people are told in kubectl describe
+- apiGroups: [apps]
+  resources: [replicasets]
+  verbs: [list]
+# what people are told in kubectl describe, and what the kubelet tells there alone
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create]
+  verbs: [create, list]
+{{- end -}}
+
+{{- define "ferryman.clusterRules" -}}
+# whether a candidate's pods find room, told beforehand; an operator for some namespaces does without
+- apiGroups: [""]
+  resources: [nodes]
+  verbs: [list]
 {{- end -}}

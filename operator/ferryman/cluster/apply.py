@@ -1,4 +1,4 @@
-"""The plan's objects become the cluster's, in order; what already stands is not written again."""
+"""The plan's objects and numbers of pods become the cluster's, in order; what already stands is not written again."""
 
 from __future__ import annotations
 
@@ -10,15 +10,30 @@ from ferryman.cluster import drift, errors, kinds
 from ferryman.cluster.client import Client
 from ferryman.cluster.observe import owns
 from ferryman.observed import Observed
+from ferryman.outcome import Scale
 from ferryman.render import names
 
 Body = dict[str, Any]
 
+_GUARDED = frozenset({kinds.VIRTUAL_SERVICE.name, kinds.SERVICE.name})
+"""Kinds that are written only onto the version that was seen.
+
+They say where traffic goes. A write of theirs that was held up on its way (by a proxy, by an operator that was
+thought dead) and arrives after a later one would send traffic to where no pods are any more. Other kinds have
+statuses that change with every pod, and would be refused again and again for nothing.
+"""
+
 
 async def apply(
-    client: Client, owner: ObjectMeta, observed: Observed, objects: tuple[Body, ...], removals: tuple[Body, ...]
+    client: Client,
+    owner: ObjectMeta,
+    observed: Observed,
+    *,
+    objects: tuple[Body, ...],
+    scales: tuple[Scale, ...],
+    removals: tuple[Body, ...],
 ) -> int:
-    """Write the objects that differ from what was observed, then remove; return how many writes that took."""
+    """Write the objects that differ from what was observed, scale, then remove; return how many writes that took."""
     live = {(child["kind"], child["metadata"]["name"]): child for child in observed.children}
     writes = 0
     for rendered in objects:
@@ -28,6 +43,12 @@ async def apply(
         if child is None:
             await _refuse_foreign(client, owner, rendered)
         await client.apply(kinds.of(rendered), _marked(rendered, child))
+        writes += 1
+    for scale in scales:
+        child = live.get((kinds.DEPLOYMENT.name, scale.deployment))
+        if child is None or _is_going(child) or child["spec"].get("replicas", 1) == scale.replicas:
+            continue
+        await client.scale(kinds.DEPLOYMENT, owner.namespace, scale.deployment, scale.replicas, scale.seen)
         writes += 1
     for child in removals:
         if not _is_going(child):
@@ -67,6 +88,8 @@ def _marked(rendered: Body, child: Body | None) -> Body:
     if child is not None:
         # If it was deleted and made anew meanwhile, the apiserver answers with a conflict.
         marked["uid"] = child["metadata"]["uid"]
+        if rendered["kind"] in _GUARDED:
+            marked["resourceVersion"] = child["metadata"]["resourceVersion"]
     return {**rendered, "metadata": marked}
 
 

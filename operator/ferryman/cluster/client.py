@@ -22,6 +22,9 @@ from ferryman.render import names
 
 TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
 
+PAGE = 250
+"""How many objects of the whole cluster are read at once."""
+
 Body = dict[str, Any]
 
 _ERRORS: dict[int, type[errors.ClusterError]] = {
@@ -49,11 +52,24 @@ class Client:
         """Read one object."""
         return await self._request("get", kind, "GET", namespace, name)
 
-    async def list(self, kind: Kind, namespace: str | None, selector: str = "") -> list[Body]:
-        """Read every object that the label selector picks, each with the kind that lists leave out."""
-        query = {"labelSelector": selector} if selector else {}
+    async def list(self, kind: Kind, namespace: str | None, selector: str = "", fields: str = "") -> list[Body]:
+        """Read every object that both selectors pick, each with the kind that lists leave out."""
+        chosen = {"labelSelector": selector, "fieldSelector": fields}
+        query = {name: value for name, value in chosen.items() if value}
         answer = await self._request("list", kind, "GET", namespace, query=query)
         return [{**item, "apiVersion": kind.api_version, "kind": kind.name} for item in answer.get("items", [])]
+
+    async def pages(self, kind: Kind, fields: str = "") -> AsyncIterator[Body]:
+        """Read the objects of the whole cluster that the field selector picks, holding one page of them at a time."""
+        query = {"limit": str(PAGE), **({"fieldSelector": fields} if fields else {})}
+        while True:
+            answer = await self._request("list", kind, "GET", None, query=query)
+            for item in answer.get("items", []):
+                yield item
+            following = (answer.get("metadata") or {}).get("continue")
+            if not following:
+                return
+            query["continue"] = following
 
     async def apply(self, kind: Kind, body: Body) -> Body:
         """Make an object as the body says, with our claim to each field in it, by server-side apply."""
@@ -66,6 +82,21 @@ class Client:
             body=body,
             query={"fieldManager": names.FIELD_MANAGER, "force": "true"},
             content_type="application/apply-patch+yaml",
+        )
+
+    async def scale(self, kind: Kind, namespace: str, name: str, replicas: int, seen: str | None = None) -> Body:
+        """Set a number of pods as an autoscaler would; only on the version that was seen, if one is given."""
+        precondition = {"metadata": {"resourceVersion": seen}} if seen is not None else {}
+        return await self._write(
+            "scale",
+            kind,
+            "PATCH",
+            namespace,
+            name,
+            subresource="scale",
+            body={**precondition, "spec": {"replicas": replicas}},
+            query={"fieldManager": names.SCALE_MANAGER},
+            content_type="application/merge-patch+json",
         )
 
     async def replace_status(self, kind: Kind, body: Body) -> Body:

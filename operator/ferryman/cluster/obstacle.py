@@ -1,4 +1,4 @@
-"""What keeps a revision's pods from becoming ready, read from the pods and their Deployment. Pure.
+"""What keeps a revision's pods from becoming ready, read from the pods, their Events and their Deployment. Pure.
 
 The most telling cause wins: what the server itself said, then what the kubelet, the scheduler and admission say. A
 pod that is merely starting has no obstacle. Messages hold nothing that changes from one attempt to the next, such as
@@ -9,16 +9,40 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from ferryman.api.conditions import Reason
+from ferryman.cluster import mishap, podstatus, refusal
 from ferryman.observed import Obstacle
 
 Body = dict[str, Any]
+Cause = Callable[[Body], Obstacle | None]
 
-_IMAGE = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"})
-_CANNOT_START = frozenset({"CreateContainerError", "RunContainerError", "PreCreateHookError", "PostStartHookError"})
+_IMAGE = frozenset(
+    {
+        "ImagePullBackOff",
+        "ErrImagePull",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "ImageInspectError",
+        "RegistryUnavailable",
+        "SignatureValidationFailed",
+    }
+)
+_CANNOT_START = frozenset(
+    {
+        "CreateContainerError",
+        "RunContainerError",
+        "PreCreateHookError",
+        "PostStartHookError",
+        "StartError",
+        "ContainerCannotRun",
+    }
+)
 _TOLD = frozenset(
     {
         Reason.ARTIFACT_NOT_FOUND,
@@ -34,57 +58,42 @@ _TOLD = frozenset(
 """What the model server may say of its own end."""
 
 
-def of(deployment: Body, pods: list[Body]) -> Obstacle | None:
+@dataclass(frozen=True, slots=True)
+class Further:
+    """What was asked for because pods and Deployment did not say enough."""
+
+    events: Sequence[Body] = ()
+    replica_sets: Sequence[Body] = ()
+
+
+def of(deployment: Body, pods: list[Body], further: Further | None = None) -> Obstacle | None:
     """Return what stands in the way, the most telling cause of all pods first; None if nothing does."""
-    waiting = sorted((pod for pod in pods if _waits(pod)), key=lambda pod: str(pod["metadata"]["name"]))
-    for cause in _CAUSES:
-        for pod in waiting:
-            found = cause(pod)
-            if found is not None:
-                return found
-    return _refused(deployment)
+    more = further or Further()
+    waiting = sorted((pod for pod in pods if podstatus.waits(pod)), key=podstatus.name)
+    befell = partial(mishap.of, events=more.events)
+    return _first((*_CAUSES, befell), waiting) or refusal.of(deployment, more.replica_sets)
 
 
-def _waits(pod: Body) -> bool:
-    """The pod is wanted and is not ready."""
-    status = pod.get("status") or {}
-    leaving = pod["metadata"].get("deletionTimestamp") is not None or status.get("phase") in {"Failed", "Succeeded"}
-    return not leaving and _condition(status, "Ready").get("status") != "True"
+def silent(pods: list[Body], now: datetime) -> Body | None:
+    """Return the pod that has waited for a while without a word in its status, and of which Events may tell."""
+    for pod in sorted(pods, key=podstatus.name):
+        waits = podstatus.waits(pod) and podstatus.grown(pod, now)
+        if waits and not podstatus.started(pod) and _first(_CAUSES, [pod]) is None:
+            return pod
+    return None
 
 
-def _condition(status: Body, kind: str) -> Body:
-    conditions = status.get("conditions") or []
-    return next((condition for condition in conditions if condition["type"] == kind), {})
-
-
-def _containers(pod: Body) -> Iterator[Body]:
-    status = pod.get("status") or {}
-    yield from status.get("initContainerStatuses") or []
-    yield from status.get("containerStatuses") or []
-
-
-def _ended(container: Body) -> Body | None:
-    """Return how the container ended badly, now or the last time; None if it has done its work since."""
-    state = container.get("state") or {}
-    now = state.get("terminated")
-    if now is not None:
-        return now if now.get("exitCode") != 0 else None
-    last: Body | None = (container.get("lastState") or {}).get("terminated")
-    return last if last is not None and last.get("exitCode") != 0 else None
-
-
-def _waiting(container: Body) -> Body:
-    waiting: Body = (container.get("state") or {}).get("waiting") or {}
-    return waiting
+def _first(causes: Iterable[Cause], pods: list[Body]) -> Obstacle | None:
+    return next((found for cause in causes for pod in pods if (found := cause(pod)) is not None), None)
 
 
 def _told(pod: Body) -> Obstacle | None:
     """The server said itself why it ended."""
-    for container in _containers(pod):
-        words = _words((_ended(container) or {}).get("message") or "")
+    for container in podstatus.containers(pod):
+        words = _words((podstatus.ended(container) or {}).get("message") or "")
         if words is not None:
             reason, message = words
-            return Obstacle(reason, f"pod {_name(pod)}: {message}")
+            return _at(pod, reason, f"{message}")
     return None
 
 
@@ -98,12 +107,15 @@ def _words(message: str) -> tuple[Reason, str] | None:
 
 
 def _out_of_memory(pod: Body) -> Obstacle | None:
-    for container in _containers(pod):
-        if (_ended(container) or {}).get("reason") == "OOMKilled":
+    for container in podstatus.containers(pod):
+        ended = podstatus.ended(container) or {}
+        # With a very low limit not even the first process comes to life; then only the runtime's words say so.
+        if ended.get("reason") == "OOMKilled" or "OOM-killed" in str(ended.get("message")):
             limit = _limit(pod, container["name"])
-            return Obstacle(
+            return _at(
+                pod,
                 Reason.OUT_OF_MEMORY,
-                f"pod {_name(pod)}: container {container['name']} was killed at its memory limit{limit}; "
+                f"container {container['name']} was killed at its memory limit{limit}; "
                 "raise spec.server.resources.limits.memory",
             )
     return None
@@ -118,94 +130,83 @@ def _limit(pod: Body, container: str) -> str:
 
 
 def _image(pod: Body) -> Obstacle | None:
-    for container in _containers(pod):
-        waiting = _waiting(container)
+    for container in podstatus.containers(pod):
+        waiting = podstatus.waiting(container)
         if waiting.get("reason") in _IMAGE:
             # While the kubelet waits between attempts it quotes the last one's words behind its own.
             said = str(waiting.get("message") or "").split("ErrImagePull: ")[-1]
             detail = "" if said.startswith("Back-off") or not said else f" ({said})"
-            return Obstacle(
+            return _at(
+                pod,
                 Reason.IMAGE_PULL_FAILED,
-                f"pod {_name(pod)}: image {container['image']} cannot be pulled{detail}; check that it exists and "
+                f"image {container['image']} cannot be pulled{detail}; check that it exists and "
                 "that the node may pull it",
             )
     return None
 
 
 def _configuration(pod: Body) -> Obstacle | None:
-    for container in _containers(pod):
-        waiting = _waiting(container)
+    for container in podstatus.containers(pod):
+        waiting = podstatus.waiting(container)
         if waiting.get("reason") == "CreateContainerConfigError":
-            return Obstacle(
+            return _at(
+                pod,
                 Reason.SECRET_MISSING,
-                f"pod {_name(pod)}: {waiting.get('message', 'its configuration is incomplete')}; create it in the "
+                f"{waiting.get('message', 'its configuration is incomplete')}; create it in the "
                 "same namespace, or correct spec.model.secretName",
             )
     return None
 
 
 def _unschedulable(pod: Body) -> Obstacle | None:
-    scheduled = _condition(pod.get("status") or {}, "PodScheduled")
+    scheduled = podstatus.condition(pod.get("status") or {}, "PodScheduled")
     if scheduled.get("status") != "False" or scheduled.get("reason") != "Unschedulable":
         return None
-    said = str(scheduled.get("message") or "no node takes it")
+    # Behind the first sentence the scheduler tells what it thinks of preemption.
+    said = str(scheduled.get("message") or "no node takes it").split(". ", 1)[0].rstrip(".")
     if re.search(r'persistentvolumeclaim "[^"]*" not found', said):
-        return Obstacle(
+        return _at(
+            pod,
             Reason.SECRET_MISSING,
-            f"pod {_name(pod)}: {said}; create the claim in the same namespace, or correct spec.model.uri",
+            f"{said}; create the claim in the same namespace, or correct spec.model.uri",
         )
-    return Obstacle(
-        Reason.UNSCHEDULABLE,
-        f"pod {_name(pod)}: {said}; add nodes, or ask for less in spec.server.resources",
-    )
+    if "PersistentVolumeClaims" in said:
+        return _at(pod, Reason.UNSCHEDULABLE, f"{said}; see kubectl describe pvc for why the claim has no volume")
+    lacking = ", ".join(sorted(set(re.findall(r"Insufficient ([\w./-]*\w)", said))))
+    words = f"no node has enough {lacking} ({said})" if lacking else said
+    return _at(pod, Reason.UNSCHEDULABLE, f"{words}; add nodes, or ask for less in spec.server.resources")
 
 
 def _crashing(pod: Body) -> Obstacle | None:
     """The process ended, and did not say why in our words; or the container runtime could not start it."""
-    for container in _containers(pod):
-        waiting = _waiting(container)
-        if waiting.get("reason") in _CANNOT_START:
-            said = waiting.get("message") or waiting["reason"]
-            return Obstacle(
-                Reason.CRASHING, f"pod {_name(pod)}: container {container['name']} cannot be started: {said}"
-            )
-        ended = _ended(container)
-        if ended is not None:
-            lines = str(ended.get("message") or "").strip().splitlines()
-            last = f": {lines[-1].strip()}" if lines else ""
-            return Obstacle(
+    for container in podstatus.containers(pod):
+        name, waiting, ended = container["name"], podstatus.waiting(container), podstatus.ended(container) or {}
+        stuck = next((each for each in (waiting, ended) if each.get("reason") in _CANNOT_START), None)
+        if stuck is not None:
+            said = _line(stuck.get("message")) or stuck["reason"]
+            return _at(pod, Reason.CRASHING, f"container {name} cannot be started: {said}")
+        if ended:
+            last = _line(ended.get("message"))
+            return _at(
+                pod,
                 Reason.CRASHING,
-                f"pod {_name(pod)}: container {container['name']} ended with exit code {ended.get('exitCode')}"
-                f"{last}; see kubectl logs {_name(pod)} -c {container['name']} --previous",
+                f"container {name} ended with exit code {ended.get('exitCode')}{f': {last}' if last else ''}; see "
+                f"kubectl logs {podstatus.name(pod)} -c {name} --previous",
             )
     return None
 
 
-def _refused(deployment: Body) -> Obstacle | None:
-    """The apiserver does not let the pods be created."""
-    failure = _condition(deployment.get("status") or {}, "ReplicaFailure")
-    if failure.get("status") != "True":
-        return None
-    # The name of the pod that was refused is another at each attempt.
-    said = re.sub(r'^pods "[^"]*" is forbidden: ', "", str(failure.get("message") or failure.get("reason") or ""))
-    name = deployment["metadata"]["name"]
-    if "exceeded quota" in said:
-        return Obstacle(
-            Reason.QUOTA_EXCEEDED,
-            f"Deployment {name}: {said}; raise the namespace's ResourceQuota, or ask for less in "
-            "spec.server.resources or spec.scaling",
-        )
-    return Obstacle(
-        Reason.POD_REFUSED,
-        f"Deployment {name}: pods are refused: {said}; ask the cluster's admins which policy refuses them",
-    )
+def _line(message: object) -> str:
+    """Return the last line of what was said: there a process says what ended it."""
+    lines = str(message or "").strip().splitlines()
+    return lines[-1].strip() if lines else ""
 
 
-def _name(pod: Body) -> str:
-    return str(pod["metadata"]["name"])
+def _at(pod: Body, reason: Reason, message: str) -> Obstacle:
+    return Obstacle(reason, f"pod {podstatus.name(pod)}: {message}")
 
 
-_CAUSES: tuple[Callable[[Body], Obstacle | None], ...] = (
+_CAUSES: tuple[Cause, ...] = (
     _told,
     _out_of_memory,
     _image,
