@@ -1,0 +1,179 @@
+"""What a write of the operator does, and is kept from doing, at a real apiserver and with the chart's rights."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from api_tier import installation
+from api_tier.direct import connected
+from api_tier.kubectl import Kubectl, until
+from ferryman.api.modeldeployment import ObjectMeta
+from ferryman.cluster import apply, errors, kinds
+from ferryman.cluster.client import Client
+from ferryman.observed import Observed
+from ferryman.outcome import Scale
+from ferryman.render import names
+from localcluster import controlplane
+
+Body = dict[str, Any]
+
+
+@pytest.fixture
+async def client(plane: controlplane.ControlPlane, admin: Kubectl) -> AsyncIterator[Client]:
+    async with connected(plane.kubeconfig_of(installation.SERVICE_ACCOUNT, installation.GROUPS)) as ours:
+        yield ours
+
+
+def owner(kubectl: Kubectl) -> ObjectMeta:
+    return ObjectMeta(name="fraud", namespace=kubectl.namespace, uid="u1", generation=1, resource_version="1")
+
+
+def deployment(kubectl: Kubectl, image: str = "v1") -> Body:
+    labels = {"app": "fraud-1"}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "fraud-1", "namespace": kubectl.namespace},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": "server", "image": image}]},
+            },
+        },
+    }
+
+
+def service(kubectl: Kubectl, selected: str) -> Body:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "fraud", "namespace": kubectl.namespace},
+        "spec": {"selector": {"app": selected}, "ports": [{"port": 80, "protocol": "TCP"}]},
+    }
+
+
+def route(kubectl: Kubectl, to: str) -> Body:
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": "fraud", "namespace": kubectl.namespace},
+        "spec": {"hosts": ["fraud"], "http": [{"route": [{"destination": {"host": to}}]}]},
+    }
+
+
+async def write(
+    client: Client, kubectl: Kubectl, *objects: Body, seen: tuple[Body, ...] = (), scales: tuple[Scale, ...] = ()
+) -> int:
+    observed = Observed(mesh=True, children=seen)
+    return await apply.apply(client, owner(kubectl), observed, objects=objects, scales=scales, removals=())
+
+
+async def settled(client: Client, kubectl: Kubectl) -> Body:
+    """Return the Deployment of no pods once its controller has nothing more to write to it."""
+    await write(client, kubectl, deployment(kubectl))
+    await write(client, kubectl, seen=(await read(client, kubectl),), scales=(Scale("fraud-1", 0),))
+    until(lambda: _rests(kubectl), what="the Deployment rests")
+    return await read(client, kubectl)
+
+
+async def read(client: Client, kubectl: Kubectl) -> Body:
+    return await client.get(kinds.DEPLOYMENT, kubectl.namespace, "fraud-1")
+
+
+async def test_a_scaled_number_survives_an_apply_that_says_nothing_of_it(client: Client, kubectl: Kubectl) -> None:
+    seen = await settled(client, kubectl)
+
+    assert await write(client, kubectl, seen=(seen,), scales=(Scale("fraud-1", 3),)) == 1
+    scaled = await read(client, kubectl)
+    assert await write(client, kubectl, deployment(kubectl, "v2"), seen=(scaled,)) == 1
+
+    after = await read(client, kubectl)
+    assert after["spec"]["replicas"] == 3
+    assert names.FIELD_MANAGER not in _scalers(after), "who applies would take it along when it says no more of it"
+
+
+async def test_who_scales_takes_the_number_from_whoever_set_it(client: Client, kubectl: Kubectl) -> None:
+    await settled(client, kubectl)
+    kubectl.patch("deployment", "fraud-1", {"spec": {"replicas": 1}})
+
+    await write(client, kubectl, seen=(await read(client, kubectl),), scales=(Scale("fraud-1", 3),))
+
+    assert _scalers(await read(client, kubectl)) == [names.SCALE_MANAGER]
+
+
+async def test_pods_are_taken_away_only_from_what_was_seen(client: Client, kubectl: Kubectl) -> None:
+    old = await settled(client, kubectl)
+    version = old["metadata"]["resourceVersion"]
+    kubectl("label", "deployment", "fraud-1", "somebody=was-here")
+
+    with pytest.raises(errors.Conflict):
+        await write(client, kubectl, seen=(old,), scales=(Scale("fraud-1", 2, seen=version),))
+    assert (await read(client, kubectl))["spec"]["replicas"] == 0
+
+    new = await read(client, kubectl)
+    fresh = Scale("fraud-1", 2, seen=new["metadata"]["resourceVersion"])
+    assert await write(client, kubectl, seen=(new,), scales=(fresh,)) == 1
+    assert (await read(client, kubectl))["spec"]["replicas"] == 2
+
+
+async def test_nothing_is_scaled_that_is_not_there_or_has_its_number(client: Client, kubectl: Kubectl) -> None:
+    seen = await settled(client, kubectl)
+
+    assert await write(client, kubectl, scales=(Scale("fraud-1", 5),)) == 0
+    assert await write(client, kubectl, seen=(seen,), scales=(Scale("fraud-1", 0),)) == 0
+    assert await read(client, kubectl) == seen
+
+
+@pytest.mark.parametrize("rendered", [service, route], ids=["Service", "VirtualService"])
+async def test_a_late_write_does_not_send_traffic_back(client: Client, kubectl: Kubectl, rendered: Any) -> None:
+    body = rendered(kubectl, "first")
+    await write(client, kubectl, body)
+    old = await client.get(kinds.of(body), kubectl.namespace, "fraud")
+    assert await write(client, kubectl, rendered(kubectl, "second"), seen=(old,)) == 1
+    new = await client.get(kinds.of(body), kubectl.namespace, "fraud")
+
+    with pytest.raises(errors.Conflict):
+        await write(client, kubectl, rendered(kubectl, "third"), seen=(old,))
+
+    assert await client.get(kinds.of(body), kubectl.namespace, "fraud") == new
+    assert await write(client, kubectl, rendered(kubectl, "third"), seen=(new,)) == 1
+
+
+@pytest.mark.parametrize("rendered", [service, route], ids=["Service", "VirtualService"])
+async def test_what_was_deleted_meanwhile_needs_another_look(client: Client, kubectl: Kubectl, rendered: Any) -> None:
+    body = rendered(kubectl, "first")
+    await write(client, kubectl, body)
+    old = await client.get(kinds.of(body), kubectl.namespace, "fraud")
+    kubectl("delete", body["kind"].lower(), "fraud")
+
+    with pytest.raises(errors.Conflict):
+        await write(client, kubectl, rendered(kubectl, "second"), seen=(old,))
+
+
+async def test_a_deployment_is_written_although_its_pods_change_it_all_the_time(
+    client: Client, kubectl: Kubectl
+) -> None:
+    old = await settled(client, kubectl)
+    kubectl("label", "deployment", "fraud-1", "somebody=was-here")
+
+    assert await write(client, kubectl, deployment(kubectl, "v2"), seen=(old,)) == 1
+
+
+def _rests(kubectl: Kubectl) -> bool:
+    found = kubectl.get("deployment", "fraud-1")
+    assert found is not None
+    status = found["status"]
+    conditions = {each["type"]: each["status"] for each in status.get("conditions", [])}
+    return (
+        status.get("observedGeneration") == found["metadata"]["generation"] and conditions.get("Available") == "True"
+    )
+
+
+def _scalers(body: Body) -> list[str]:
+    """Return the managers to whom the number of pods belongs."""
+    entries = body["metadata"]["managedFields"]
+    return [each["manager"] for each in entries if "f:replicas" in each.get("fieldsV1", {}).get("f:spec", {})]
