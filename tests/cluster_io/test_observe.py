@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 from ferryman.api.modeldeployment import ObjectMeta
-from ferryman.cluster import observe
-from ferryman.observed import Route
+from ferryman.api.status import Phase
+from ferryman.cluster import observe, seen
+from ferryman.observed import Observed, Route
 from ferryman.render import names
 
 OWNER = ObjectMeta(name="fraud", namespace="default", uid="u1", generation=1, resource_version="1")
@@ -40,13 +41,17 @@ def to(revision: str, **weight: int) -> dict[str, Any]:
     return {"destination": {"host": f"{revision}.default.svc.cluster.local"}, **weight}
 
 
+def look(*children: dict[str, Any], mesh: bool = True) -> Observed:
+    return seen.of(OWNER, children, [], mesh=mesh)
+
+
 def test_a_backend_is_told_with_its_figures_and_its_record() -> None:
     children = (
         deployment(annotations={names.ANNOTATION_RECORD: json.dumps(RECORD)}),
         *(child(kind, name) for kind in ("Service", "DestinationRule") for name in ("fraud-1", "fraud-1-canary")),
     )
 
-    backend = observe.seen(OWNER, children, [], mesh=True).backend("fraud-1")
+    backend = look(*children).backend("fraud-1")
 
     assert (backend.desired, backend.available, backend.deployed, backend.addressed) == (4, 3, True, True)
     assert backend.record is not None
@@ -56,28 +61,26 @@ def test_a_backend_is_told_with_its_figures_and_its_record() -> None:
 def test_pods_are_not_taken_for_gone_while_the_autoscaler_changes_their_number() -> None:
     scaled = deployment(status={"observedGeneration": 1, "availableReplicas": 3})
 
-    assert observe.seen(OWNER, (scaled,), [], mesh=True).backend("fraud-1").available == 3
+    assert look(scaled).backend("fraud-1").available == 3
 
 
 def test_a_service_without_a_destination_rule_is_no_address_in_a_mesh() -> None:
     children = (child("Service", "fraud-1"),)
 
-    assert not observe.seen(OWNER, children, [], mesh=True).backend("fraud-1").addressed
-    assert observe.seen(OWNER, children, [], mesh=False).backend("fraud-1").addressed
+    assert not look(*children).backend("fraud-1").addressed
+    assert look(*children, mesh=False).backend("fraud-1").addressed
 
 
 def test_a_record_that_nobody_can_read_is_none() -> None:
     for text in ("{", "[]", '{"revision": 1}'):
         broken = deployment(annotations={names.ANNOTATION_RECORD: text})
-        assert observe.seen(OWNER, (broken,), [], mesh=True).backend("fraud-1").record is None
+        assert look(broken).backend("fraud-1").record is None
 
 
 def test_the_split_is_read_back_from_the_route() -> None:
     split = {"route": [to("fraud-1", weight=90), to("fraud-2", weight=10)]}
 
-    seen = observe.seen(OWNER, (route(split),), [], mesh=True)
-
-    assert seen.route == Route(weights={"fraud-1": 90, "fraud-2": 10})
+    assert look(route(split)).route == Route(weights={"fraud-1": 90, "fraud-2": 10})
 
 
 def test_a_lone_destination_without_a_weight_has_everything() -> None:
@@ -87,20 +90,52 @@ def test_a_lone_destination_without_a_weight_has_everything() -> None:
         "mirrorPercentage": {"value": 25.0},
     }
 
-    seen = observe.seen(OWNER, (route(mirrored),), [], mesh=True)
-
-    assert seen.route == Route(weights={"fraud-1": 100}, mirror="fraud-2", mirror_percent=25)
+    assert look(route(mirrored)).route == Route(weights={"fraud-1": 100}, mirror="fraud-2", mirror_percent=25)
 
 
 def test_a_route_that_somebody_emptied_names_nobody() -> None:
-    assert observe.seen(OWNER, (route(),), [], mesh=True).route == Route()
+    assert look(route()).route == Route()
+
+
+def test_the_rule_for_chosen_requests_is_told_apart_from_the_split() -> None:
+    chosen = {"match": [{"headers": {"x-beta": {"exact": "1"}}}], "route": [to("fraud-2-canary", weight=100)]}
+    split = {"route": [to("fraud-1", weight=100)]}
+
+    assert look(route(chosen, split)).route == Route(weights={"fraud-1": 100}, matched="fraud-2")
+
+
+def test_no_rule_is_heard_behind_the_one_for_everybody() -> None:
+    behind = {"route": [to("fraud-2")]}
+
+    assert look(route({"route": [to("fraud-1")]}, behind)).route == Route(weights={"fraud-1": 100})
+
+
+def test_a_route_for_chosen_requests_alone_gives_nobody_else_a_share() -> None:
+    chosen = {"match": [{"headers": {"x-beta": {"exact": "1"}}}], "route": [to("fraud-2")]}
+
+    assert look(route(chosen)).route == Route(matched="fraud-2")
+
+
+def test_the_front_service_remembers_what_was_decided() -> None:
+    front = child("Service", "fraud", None, annotations={names.ANNOTATION_MEMORY: '{"phase": "Canary", "new": 1}'})
+
+    memory = look(front).memory
+
+    assert memory is not None
+    assert memory.phase is Phase.CANARY
+
+
+def test_a_memory_that_nobody_can_read_is_none() -> None:
+    for text in ("{", "[]", '{"phase": "Elsewhere"}'):
+        assert look(child("Service", "fraud", None, annotations={names.ANNOTATION_MEMORY: text})).memory is None
+    assert look(child("Service", "fraud", None)).memory is None
 
 
 def test_the_front_service_tells_which_revision_it_selects() -> None:
     front = child("Service", "fraud", None, spec={"selector": {names.LABEL_REVISION: "fraud-1"}})
 
-    assert observe.seen(OWNER, (front,), [], mesh=True).front == "fraud-1"
-    assert observe.seen(OWNER, (), [], mesh=True).front is None
+    assert look(front).front == "fraud-1"
+    assert look().front is None
 
 
 def test_only_a_controller_owns() -> None:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ferryman.api.conditions import Reason
-from ferryman.cluster import obstacle
+from ferryman.cluster import obstacle, refusal
 from ferryman.observed import Obstacle
+
+WORDS = Path(__file__).parent / "words"
+"""What a kubelet, a scheduler and a controller manager of Kubernetes 1.34 wrote, one file for each cause.
+
+The two files about the model server's own end are put together from such words.
+"""
 
 HEALTHY = {"metadata": {"name": "fraud-1"}, "spec": {}, "status": {"conditions": []}}
 
@@ -132,7 +140,8 @@ OBSTACLES = {
         pod(conditions=[{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": NO_CPU}]),
         Obstacle(
             Reason.UNSCHEDULABLE,
-            f"pod fraud-1-a: {NO_CPU}; add nodes, or ask for less in spec.server.resources",
+            "pod fraud-1-a: no node has enough cpu (0/1 nodes are available: 1 Insufficient cpu); add nodes, or ask "
+            "for less in spec.server.resources",
         ),
     ),
     "a claim that is not there": (
@@ -191,7 +200,7 @@ def test_a_refusal_by_admission_is_told_in_its_words() -> None:
     assert found == Obstacle(
         Reason.POD_REFUSED,
         'Deployment fraud-1: pods are refused: violates PodSecurity "restricted:latest"; ask the cluster\'s admins '
-        "which policy refuses them",
+        "for a namespace with another PodSecurity level",
     )
 
 
@@ -209,3 +218,203 @@ def test_the_same_pods_in_another_order_tell_the_same() -> None:
     pods = [pod(name, initContainerStatuses=[fetch(ended(said("LoadFailed", name)))]) for name in ("b", "a", "c")]
 
     assert obstacle.of(HEALTHY, pods) == obstacle.of(HEALTHY, pods[::-1]) == Obstacle(Reason.LOAD_FAILED, "pod a: a")
+
+
+AMONG_REAL_WORDS = {
+    "a-claim-that-is-not-there": (
+        Reason.SECRET_MISSING,
+        'pod fraud-1-a: 0/1 nodes are available: persistentvolumeclaim "models" not found; create the claim in the '
+        "same namespace, or correct spec.model.uri",
+    ),
+    "a-limit-range": (
+        Reason.POD_REFUSED,
+        "Deployment fraud-1: pods are refused: maximum memory usage per Container is 1Gi, but limit is 2Gi; keep "
+        "spec.server.resources within the namespace's LimitRange",
+    ),
+    "a-model-that-does-not-load": (
+        Reason.LOAD_FAILED,
+        "pod fraud-1-a: the model needs scikit-learn 2.0, the server has 1.7",
+    ),
+    "a-quota": (
+        Reason.QUOTA_EXCEEDED,
+        "Deployment fraud-1: exceeded quota: small, requested: requests.cpu=2, used: requests.cpu=0, limited: "
+        "requests.cpu=1; raise the namespace's ResourceQuota, or ask for less in spec.server.resources or "
+        "spec.scaling",
+    ),
+    "a-quota-that-wants-to-be-told": (
+        Reason.QUOTA_EXCEEDED,
+        "Deployment fraud-1: failed quota: small: must specify requests.cpu for: server; say in "
+        "spec.server.resources what the namespace's ResourceQuota asks for",
+    ),
+    "a-runtime-that-cannot-start-it": (
+        Reason.CRASHING,
+        "pod fraud-1-a: container server cannot be started: failed to create containerd task: failed to create shim "
+        "task: OCI runtime create failed: runc create failed: unable to start container process: exec: "
+        '"/nothere": stat /nothere: no such file or directory: unknown',
+    ),
+    "a-secret-that-is-not-there": (
+        Reason.SECRET_MISSING,
+        'pod fraud-1-a: secret "store" not found; create it in the same namespace, or correct spec.model.secretName',
+    ),
+    "a-volume-that-cannot-be-mounted": (
+        Reason.ARTIFACT_UNREACHABLE,
+        'pod fraud-1-a: a volume cannot be mounted: MountVolume.SetUp failed for volume "models" : mount failed: '
+        "exit status 32: mount: /var/lib/kubelet/pods/c577ba94-25bf-48b0-a294-dca7f8ed732b/volumes/"
+        "kubernetes.io~nfs/models: unknown filesystem type 'nfs'.; check the claim that spec.model.uri names and the "
+        "driver of its storage class on node node-1",
+    ),
+    "an-image-that-is-not-there": (
+        Reason.IMAGE_PULL_FAILED,
+        "pod fraud-1-a: image ferryman.dev/server:dev cannot be pulled (failed to pull and unpack image "
+        '"ferryman.dev/server:dev": failed to resolve reference "ferryman.dev/server:dev": failed to do request: '
+        'Head "https://ferryman.dev/v2/server/manifests/dev": dial tcp: lookup ferryman.dev on 10.96.0.10:53: no '
+        "such host); check that it exists and that the node may pull it",
+    ),
+    "no-gpu": (
+        Reason.UNSCHEDULABLE,
+        "pod fraud-1-a: no node has enough nvidia.com/gpu (0/1 nodes are available: 1 Insufficient nvidia.com/gpu); "
+        "add nodes, or ask for less in spec.server.resources",
+    ),
+    "no-room": (
+        Reason.UNSCHEDULABLE,
+        "pod fraud-1-a: no node has enough cpu, memory (0/1 nodes are available: 1 Insufficient cpu, 1 Insufficient "
+        "memory); add nodes, or ask for less in spec.server.resources",
+    ),
+    "out-of-memory": (
+        Reason.OUT_OF_MEMORY,
+        "pod fraud-1-a: container server was killed at its memory limit of 64Mi; raise "
+        "spec.server.resources.limits.memory",
+    ),
+    "pod-security": (
+        Reason.POD_REFUSED,
+        'Deployment fraud-1: pods are refused: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != '
+        'false (container "server" must set securityContext.allowPrivilegeEscalation=false), unrestricted '
+        'capabilities (container "server" must set securityContext.capabilities.drop=["ALL"]), runAsNonRoot != true '
+        '(pod or container "server" must set securityContext.runAsNonRoot=true), seccompProfile (pod or container '
+        '"server" must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"); ask the '
+        "cluster's admins for a namespace with another PodSecurity level",
+    ),
+}
+
+
+@pytest.mark.parametrize("cause", AMONG_REAL_WORDS)
+def test_the_cause_is_found_in_what_a_real_cluster_wrote(cause: str) -> None:
+    assert told(words(cause)) == Obstacle(*AMONG_REAL_WORDS[cause])
+
+
+def test_every_real_word_is_read() -> None:
+    assert {file.stem for file in WORDS.glob("*.json")} == AMONG_REAL_WORDS.keys()
+
+
+@pytest.mark.parametrize("cause", ["a-quota", "a-limit-range", "pod-security"])
+def test_replica_sets_tell_what_their_deployment_does_not_tell_yet(cause: str) -> None:
+    found = words(cause)
+    found["deployment"]["status"]["conditions"] = []
+
+    assert refusal.unexplained(found["deployment"], [], LATER)
+    assert told(found) == Obstacle(*AMONG_REAL_WORDS[cause])
+
+
+def test_a_deployment_is_given_time_to_say_why_it_lacks_pods() -> None:
+    deployment = words("a-quota")["deployment"]
+    assert not refusal.unexplained(deployment, [], LATER), "it says why"
+
+    deployment["status"]["conditions"] = []
+    assert not refusal.unexplained(deployment, [], SOON)
+    assert not refusal.unexplained(deployment, [pod()], LATER), "its pod is there"
+    assert refusal.unexplained(deployment, [pod(phase="Failed")], LATER)
+
+
+def test_events_are_asked_for_about_a_pod_that_has_waited_without_a_word() -> None:
+    stuck = words("a-volume-that-cannot-be-mounted")["pods"][0]
+
+    assert obstacle.silent([stuck], LATER) == stuck
+    assert obstacle.silent([stuck], SOON) is None
+
+
+@pytest.mark.parametrize("cause", ["no-gpu", "an-image-that-is-not-there", "out-of-memory"])
+def test_events_are_not_asked_for_where_the_status_says_enough(cause: str) -> None:
+    assert obstacle.silent(words(cause)["pods"], LATER) is None
+
+
+def test_events_are_not_asked_for_about_a_pod_that_is_fetching_or_loading() -> None:
+    made = {"name": "fraud-1-a", "creationTimestamp": "2026-11-21T08:49:23Z"}
+    for progress in ("starting", "fetched and loading"):
+        assert obstacle.silent([{**NO_OBSTACLE[progress][0], "metadata": made}], LATER) is None
+
+
+def test_what_went_wrong_once_is_forgotten_when_something_went_well_since() -> None:
+    found = words("a-volume-that-cannot-be-mounted")
+    mounted = {**found["events"][-1], "type": "Normal", "reason": "Pulling", "note": "Pulling image"}
+    found["events"].append(mounted)
+
+    assert told(found) is None, "in the same second"
+    mounted["deprecatedLastTimestamp"] = "2026-11-21T08:50:03Z"
+    assert told(found) is None
+
+
+def test_what_befell_another_pod_is_not_told() -> None:
+    found = words("a-volume-that-cannot-be-mounted")
+    for event in found["events"]:
+        event["regarding"]["uid"] = "another"
+
+    assert told(found) is None
+
+
+def test_a_sandbox_is_told_without_its_name_of_this_attempt() -> None:
+    found = words("a-volume-that-cannot-be-mounted")
+    latest = found["events"][-1]
+    latest["reason"] = "FailedCreatePodSandBox"
+    latest["note"] = (
+        "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox "
+        f'"{"0123abcd" * 8}": plugin type="calico" failed (add): connection refused'
+    )
+
+    assert told(found) == Obstacle(
+        Reason.CRASHING,
+        "pod fraud-1-a: its node cannot start it: Failed to create pod sandbox: rpc error: code = Unknown desc = "
+        'failed to setup network for sandbox "...": plugin type="calico" failed (add): connection refused; ask the '
+        "cluster's admins to look at node node-1",
+    )
+
+
+def test_a_container_that_cannot_be_started_is_told_the_same_while_the_kubelet_waits() -> None:
+    trying = words("a-runtime-that-cannot-start-it")["pods"][0]
+    waits = words("a-runtime-that-cannot-start-it")["pods"][0]
+    waits["status"]["containerStatuses"][0]["state"] = BACKING_OFF
+
+    assert obstacle.of(HEALTHY, [trying]) == obstacle.of(HEALTHY, [waits])
+
+
+def test_a_memory_limit_under_which_nothing_comes_to_life_is_told_as_such() -> None:
+    killed = "runc create failed: container init was OOM-killed (memory limit too low?): unknown"
+    stuck = pod(containerStatuses=[server(BACKING_OFF, ended(killed, 128, "StartError"))])
+
+    found = obstacle.of(HEALTHY, [stuck])
+
+    assert found is not None
+    assert found.reason is Reason.OUT_OF_MEMORY
+
+
+def test_a_claim_without_a_volume_is_no_want_of_nodes() -> None:
+    said = "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found"
+    unbound = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": said}
+
+    assert obstacle.of(HEALTHY, [pod(conditions=[unbound])]) == Obstacle(
+        Reason.UNSCHEDULABLE,
+        "pod fraud-1-a: 0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims; see kubectl "
+        "describe pvc for why the claim has no volume",
+    )
+
+
+SOON, LATER = (datetime(2026, 11, 21, 8, minute, 30, tzinfo=UTC) for minute in (49, 51))
+"""Seven seconds, and two minutes, after the real pods were made."""
+
+
+def words(cause: str) -> dict[str, Any]:
+    return json.loads((WORDS / f"{cause}.json").read_text())
+
+
+def told(found: dict[str, Any]) -> Obstacle | None:
+    further = obstacle.Further(found.get("events", ()), found.get("replicaSets", ()))
+    return obstacle.of(found.get("deployment", HEALTHY), found.get("pods", []), further)

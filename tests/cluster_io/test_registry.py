@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from ferryman.api.conditions import Reason
-from ferryman.api.status import ResolvedModel
+from ferryman.api.revision import ResolvedModel
 from ferryman.outcome import Unresolved
 from ferryman.registry import Registry
 from ferryman.settings import Settings
