@@ -22,8 +22,8 @@ from ferryman.render import names
 
 TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
 
-PAGE = 250
-"""How many objects of the whole cluster are read at once."""
+PAGE = 100
+"""How many objects of the whole cluster are read at once: a few MiB, for a node's status alone may have 50 KiB."""
 
 Body = dict[str, Any]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -55,11 +55,13 @@ class Nodes:
     async def _look(self) -> tuple[tuple[Node, ...] | None, float]:
         try:
             async with asyncio.timeout(LOOK_SECONDS):
-                nodes = [node async for node in self._client.pages(kinds.NODE)]
                 used: defaultdict[str, Amounts] = defaultdict(dict)
                 async for pod in self._client.pages(kinds.POD, fields=_RUNNING):
                     _add(used[pod["spec"]["nodeName"]], {**request(pod), "pods": 1.0})
-                return tuple(taking(nodes, used)), REMEMBER_SECONDS
+                open_ = [
+                    room async for body in self._client.pages(kinds.NODE) if (room := taking(body, used)) is not None
+                ]
+                return tuple(open_), REMEMBER_SECONDS
         except errors.Forbidden:
             if not self._told:
                 log.info(
@@ -73,20 +75,16 @@ class Nodes:
             return None, REMEMBER_SECONDS
 
 
-def taking(nodes: Iterable[Body], used: dict[str, Amounts]) -> Iterable[Node]:
-    """Return the nodes that take new pods of ours, with what the requests of their pods leave."""
-    for node in nodes:
-        keys = _taints(node)
-        if not _takes(node) or keys - {(GPU, "NoSchedule")}:  # which pods of ours that ask for GPUs tolerate
-            continue
-        name = node["metadata"]["name"]
-        total = {
-            resource: amount(value)
-            for resource, value in ((node.get("status") or {}).get("allocatable") or {}).items()
-        }
-        taken = used.get(name, {})
-        free = {resource: most - taken.get(resource, 0.0) for resource, most in total.items()}
-        yield Node(name=name, free=free, total=total, gpu_only=bool(keys))
+def taking(node: Body, used: Mapping[str, Amounts]) -> Node | None:
+    """Return the node with what the requests of its pods leave; None if it takes no pods of ours."""
+    taints = _taints(node)
+    if not _takes(node) or taints - {(GPU, "NoSchedule")}:  # the one that pods of ours tolerate, if they ask for GPUs
+        return None
+    name = node["metadata"]["name"]
+    total = _amounts((node.get("status") or {}).get("allocatable"))
+    taken = used.get(name, {})
+    free = {resource: most - taken.get(resource, 0.0) for resource, most in total.items()}
+    return Node(name=name, free=free, total=total, gpu_only=bool(taints))
 
 
 def request(pod: Body) -> Amounts:
