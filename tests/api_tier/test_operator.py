@@ -151,10 +151,11 @@ def test_kubectl_get_tells_the_rollout_in_one_line(fraud: Served) -> None:
 
     titles, line = fraud.kubectl("get", "mdep", "-o", "wide").splitlines()
 
-    columns = ["NAME", "READY", "PHASE", "STABLE", "CANDIDATE", "TRAFFIC", "SHADOW", "URL", "REASON", "AGE"]
+    columns = ["NAME", "READY", "PHASE", "STEP", "STABLE", "CANDIDATE", "TRAFFIC", "SHADOW"]
+    columns += ["URL", "REASON", "WAITING", "AGE"]
     assert titles.split() == columns
     v1, v2 = fraud.revision("stable"), fraud.revision("candidate")
-    shown = ["fraud", "True", "Canary", v1, v2, "90/10", "-", "http://fraud.example.com", "Ready"]
+    shown = ["fraud", "True", "Canary", v1, v2, "90/10", "-", "http://fraud.example.com", "Ready", "Number"]
     assert line.split()[:-1] == shown
     assert "fraud" in fraud.kubectl("get", "models")
 

@@ -61,7 +61,8 @@ def test_a_patched_number_moves_traffic_and_100_promotes_without_a_restart(fraud
 
     assert fraud.revision("stable") == v2
     assert fraud.weights() == {v2: 100}
-    until(lambda: not any(v1 == name for _, name in fraud.names()), what="the old revision is gone")
+    left = {("Deployment", v1)}  # kept, without pods and without addresses
+    until(lambda: {child for child in fraud.names() if child[1].startswith(v1)} == left, what="the old one is cold")
     assert _texts(fraud)[v2] == before[v2]
 
 
@@ -123,7 +124,7 @@ def test_a_shadow_is_mirrored_to_and_has_no_weight(fraud: Served) -> None:
     assert fraud.weights() == {v1: 100}
     assert rule["mirror"]["host"].startswith(f"{v2}.")
     assert rule["mirrorPercentage"] == {"value": 25}
-    assert fraud.status()["traffic"]["shadowDisplay"] == "25%"
+    until(lambda: fraud.status()["traffic"]["shadowDisplay"] == "25%", what="status tells what the route says")
 
 
 def test_a_candidate_that_is_not_ready_by_the_deadline_is_rolled_back_with_the_cause(fraud: Served) -> None:

@@ -257,7 +257,7 @@ AMONG_REAL_WORDS = {
         'pod fraud-1-a: secret "store" not found; create it in the same namespace, or correct spec.model.secretName',
     ),
     "a-volume-that-cannot-be-mounted": (
-        Reason.ARTIFACT_UNREACHABLE,
+        Reason.VOLUME_FAILED,
         'pod fraud-1-a: a volume cannot be mounted: MountVolume.SetUp failed for volume "models" : mount failed: '
         "exit status 32: mount: /var/lib/kubelet/pods/c577ba94-25bf-48b0-a294-dca7f8ed732b/volumes/"
         "kubernetes.io~nfs/models: unknown filesystem type 'nfs'.; check the claim that spec.model.uri names and the "
@@ -371,7 +371,7 @@ def test_a_sandbox_is_told_without_its_name_of_this_attempt() -> None:
     )
 
     assert told(found) == Obstacle(
-        Reason.CRASHING,
+        Reason.NODE_FAILED,
         "pod fraud-1-a: its node cannot start it: Failed to create pod sandbox: rpc error: code = Unknown desc = "
         'failed to setup network for sandbox "...": plugin type="calico" failed (add): connection refused; ask the '
         "cluster's admins to look at node node-1",

@@ -115,6 +115,10 @@ class Reason(StrEnum):
     """Admission refused the pod; the message says whose."""
     SECRET_MISSING = "SecretMissing"  # noqa: S105 a reason, not a secret
     """The pod names a Secret or a volume claim that does not exist."""
+    VOLUME_FAILED = "VolumeFailed"
+    """The node cannot mount a volume of the pod."""
+    NODE_FAILED = "NodeFailed"
+    """The node cannot start the pod, for a reason of its own: its network or its container runtime."""
     CRASHING = "Crashing"
     """The pod's process ends again and again without saying why."""
     ARTIFACT_NOT_FOUND = "ArtifactNotFound"

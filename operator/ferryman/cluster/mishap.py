@@ -18,12 +18,12 @@ from ferryman.observed import Obstacle
 Body = dict[str, Any]
 
 _VOLUME = (
-    Reason.ARTIFACT_UNREACHABLE,
+    Reason.VOLUME_FAILED,
     "pod {pod}: a volume cannot be mounted: {said}; check the claim that spec.model.uri names and the driver of its "
     "storage class on node {node}",
 )
 _NODE = (
-    Reason.CRASHING,
+    Reason.NODE_FAILED,
     "pod {pod}: its node cannot start it: {said}; ask the cluster's admins to look at node {node}",
 )
 _MISHAPS = {
