@@ -63,6 +63,8 @@ def remembered(world: World) -> Record:
 
 def request(world: World) -> Request | None:
     """Return the first verb that is new, in the order of the verbs; unknown ones come last."""
+    if not world.verbs:
+        return None
     heard = {command.verb: command.value for command in world.record.commands}
     known = [verb.value for verb in Verb]
     for verb in [*known, *sorted(world.verbs.keys() - set(known))][: len(known) + MOST]:
