@@ -139,13 +139,12 @@ def _more_pods(world: World, candidate: Revision) -> Wait:
 
 def _rest(world: World, candidate: Revision) -> Wait:
     want, run = intent.wanted(world), world.record.run
-    has = f"a copy of {want.mirror} %" if want.mirror else f"{want.traffic} %"
     verbs = f"ferryman.dev/promote={candidate.revision}, or abort"
     if run is not None and run.steps:
-        return Wait(Cause.PERSON, f"{candidate.revision} has {has}, the last step of its plan", verbs)
+        return Wait(Cause.PERSON, f"{candidate.revision} has {want.said}, the last step of its plan", verbs)
     if run is not None and run.kind is RunKind.ROLLBACK:
         return Wait(Cause.PODS, f"{candidate.revision} is to have everything", "its pods")
-    return Wait(Cause.NUMBER, f"{candidate.revision} has {has}, as the spec asks", f"another number, {verbs}")
+    return Wait(Cause.NUMBER, f"{candidate.revision} has {want.said}, as the spec asks", f"another number, {verbs}")
 
 
 def _length(world: World) -> str:

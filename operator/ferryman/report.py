@@ -26,7 +26,7 @@ def verdicts(world: World, resolved: ResolvedModel | Unresolved, split: Split | 
         _candidate_healthy(world),
         *_schedulable(world),
     ]
-    return [*claims, _ready(world, claims)]
+    return [*claims, _ready(world, split, claims)]
 
 
 def _verdict(kind: ConditionType, status: Status, reason: Reason, message: str) -> Verdict:
@@ -139,7 +139,7 @@ RESTS: dict[Phase, str | None] = {
 """What a rollout is doing in the phases in which it cannot rest; None for those in which it can."""
 
 
-def _ready(world: World, claims: list[Verdict]) -> Verdict:
+def _ready(world: World, split: Split | None, claims: list[Verdict]) -> Verdict:
     """Everything else holds, and the rollout rests where the spec wants it."""
     kind = ConditionType.READY
     broken = next((claim for claim in claims if claim.status != "True"), None)
@@ -148,7 +148,7 @@ def _ready(world: World, claims: list[Verdict]) -> Verdict:
     run, record = world.record.run, world.record
     if run is not None and run.paused_at is not None and record.candidate is not None:
         return _verdict(kind, "False", Reason.PAUSED, f"{record.candidate.revision} is paused by a person")
-    doing = RESTS[record.phase]
+    doing = RESTS[record.phase] or _short_of(world, split)
     if doing is not None or not _as_wished(world):
         return _verdict(kind, "False", Reason.UNDER_WAY, _said(world, doing or "the rollout is {phase}"))
     if steps.gated(world) and run is not None:
@@ -158,6 +158,14 @@ def _ready(world: World, claims: list[Verdict]) -> Verdict:
     if run is not None and run.steps and not steps.ended(world):
         return _verdict(kind, "False", Reason.UNDER_WAY, _said(world, f"step {steps.display(run)} is under way"))
     return _verdict(kind, "True", Reason.READY, "what the spec asks for is what serves")
+
+
+def _short_of(world: World, split: Split | None) -> str | None:
+    """Return what the candidate is about to be given; None if it has all that it is to have."""
+    if world.record.candidate is None or split is None:
+        return None
+    want, had = intent.wanted(world), (split.candidate_weight, split.mirror_percent)
+    return None if had == (want.traffic, want.mirror) else f"{{candidate}} is about to be given {want.said}"
 
 
 def _said(world: World, doing: str) -> str:

@@ -27,6 +27,11 @@ class Want:
         """Return the share that the candidate needs pods for."""
         return self.traffic or self.mirror
 
+    @property
+    def said(self) -> str:
+        """Return the share in words."""
+        return f"a copy of {self.mirror} %" if self.mirror else f"{self.traffic} %"
+
 
 EVERYTHING = Want(100)
 

@@ -351,3 +351,20 @@ def test_the_first_revision_can_be_neither_hurried_nor_taken_back() -> None:
 
     assert (cluster.status.phase, cluster.stable) == (Phase.STABLE, V1)
     assert said(cluster, "abort")[0] == "Refused"
+
+
+def test_ready_is_not_said_of_a_share_that_is_about_to_be_given() -> None:
+    """Found by the explorer: the look that heard `resume` said Ready while 10 % was wanted and 0 was had."""
+    cluster = serving(rollout={"canary": {"trafficPercent": 10}})
+    cluster.model(V2)
+    cluster.reconcile()
+    cluster.annotate("pause", cluster.revision(V2))
+    cluster.settle()
+    assert cluster.status.phase is Phase.DARK
+
+    cluster.annotate("resume", cluster.revision(V2))
+    cluster.reconcile()
+
+    assert cluster.condition("Ready") == ("False", "UnderWay")
+    cluster.settle()
+    assert cluster.weights() == {V1: 90, V2: 10}
