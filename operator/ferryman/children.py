@@ -10,7 +10,6 @@ from ferryman.render import deployment, destinationrule, hpa, names, service, vi
 from ferryman.rollout import capacity, memory, retirement
 from ferryman.rollout.decided import Decided
 from ferryman.rollout.record import World
-from ferryman.rollout.retirement import Delays
 from ferryman.settings import Settings
 
 Body = dict[str, Any]
@@ -28,7 +27,7 @@ def objects(
     else happens to it. It comes last when it names an address that is still to be made.
     """
     world, split = decided.world, decided.split
-    backends = _backends(resource, world, settings, decided.delays)
+    backends = _backends(resource, decided, settings)
     if split is None:
         return backends
     owner, routes = resource.meta, list[Body]()
@@ -44,12 +43,13 @@ def objects(
     return (*routes, *backends) if addressed else (*backends, *routes)
 
 
-def _backends(resource: Resource, world: World, settings: Settings, delays: Delays) -> tuple[Body, ...]:
+def _backends(resource: Resource, decided: Decided, settings: Settings) -> tuple[Body, ...]:
     """Return the children of every revision that is to stay; one that is kept without pods has a Deployment only."""
-    owner, domain, record = resource.meta, settings.cluster_domain, world.record
-    cold = retirement.cold(record, world.now, delays)
+    owner, domain, world = resource.meta, settings.cluster_domain, decided.world
+    record = world.record
+    cold = retirement.cold(record, world.now, decided.delays)
     backends: list[Body] = []
-    for revision in retirement.kept(record, world.now, delays):
+    for revision in retirement.kept(record, world.now, decided.delays):
         name = revision.revision
         if name not in cold:
             backends.append(service.backend(owner, name))
@@ -57,9 +57,9 @@ def _backends(resource: Resource, world: World, settings: Settings, delays: Dela
                 backends.append(service.canary(owner, name))
                 backends.append(destinationrule.own(owner, name, domain))
                 backends.append(destinationrule.canary(owner, name, domain))
-        bounds = capacity.size(world, name)
-        if bounds == capacity.NONE and not world.observed.backend(name).deployed:
-            continue  # a Deployment begins with a pod, and this one may not have any yet
+        bounds = capacity.size(world, name, _planned(decided))
+        if bounds.floor == 0 and not world.observed.backend(name).deployed:
+            continue  # a Deployment begins with a pod, and this one may not have any: it is held, or leaves
         backends.append(deployment.deployment(owner, revision, settings))
         if name not in cold and not world.scaling.fixed:
             stable = record.stable is not None and name == record.stable.revision
@@ -68,14 +68,19 @@ def _backends(resource: Resource, world: World, settings: Settings, delays: Dela
     return tuple(backends)
 
 
-def scales(world: World, delays: Delays) -> tuple[Scale, ...]:
+def _planned(decided: Decided) -> int:
+    return decided.split.candidate_weight if decided.split is not None else 0
+
+
+def scales(decided: Decided) -> tuple[Scale, ...]:
     """Return the Deployments that are to have another number of pods: more at once, fewer only as it was seen."""
-    cold = retirement.cold(world.record, world.now, delays)
+    world = decided.world
+    cold = retirement.cold(world.record, world.now, decided.delays)
     wanted: list[Scale] = []
-    for revision in retirement.kept(world.record, world.now, delays):
+    for revision in retirement.kept(world.record, world.now, decided.delays):
         name = revision.revision
         has = world.observed.backend(name).desired
-        replicas = 0 if name in cold else capacity.to_set(world, name)
+        replicas = 0 if name in cold else capacity.to_set(world, name, _planned(decided))
         if replicas is not None and replicas != has and world.observed.backend(name).deployed:
             wanted.append(Scale(name, replicas, seen=_version(world, name) if replicas < has else None))
     return tuple(wanted)

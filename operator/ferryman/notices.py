@@ -18,7 +18,7 @@ NOTHING_ROUTED = "0/0"
 Told = tuple[Literal["Normal", "Warning"], str, str]
 
 SENTENCES: dict[Signal, Told] = {
-    Signal.CANDIDATE_NAMED: ("Normal", "CandidateStarted", "{candidate} starts, serving {uri}"),
+    Signal.CANDIDATE_NAMED: ("Normal", "CandidateStarted", "{candidate} is the candidate now, serving {uri}"),
     Signal.FIRST_SERVES: ("Normal", "Serving", "{stable} is ready and serves"),
     Signal.TRAFFIC_MOVED: ("Normal", "Promoted", "{stable} is stable now; no pod was restarted"),
     Signal.MIRROR_WANTED: ("Normal", "ShadowStarted", "{candidate} gets a copy of live traffic"),

@@ -68,7 +68,7 @@ def plan(
     return Plan(
         status=status,
         objects=objects,
-        scales=children.scales(world, delays),
+        scales=children.scales(decided),
         removals=children.removals(world, objects),
         notices=(
             *notices.told(before, after, signal),

@@ -31,18 +31,22 @@ NONE = Size(0, 0, strict=True)
 """No pod at all, for now."""
 
 
-def size(world: World, name: str) -> Size:
-    """Return the bounds of a revision's pods; those of one that leaves are left as they are."""
+def size(world: World, name: str, planned: int) -> Size:
+    """Return the bounds of a revision's pods; those of one that leaves are left as they are.
+
+    `planned` is the candidate's share in the split that is about to be written: until the route is seen with it,
+    either side needs its pods for the larger of what it has and what it is about to get.
+    """
     record, scaling = world.record, world.scaling
     usual = Size(scaling.least, scaling.most, strict=scaling.fixed)
     if record.candidate is not None and record.candidate.revision == name:
-        return usual if record.stable is None else _candidate(world)
+        return usual if record.stable is None else _candidate(world, planned)
     if record.stable is None or record.stable.revision != name:
         return Size(world.observed.backend(name).desired, max(world.observed.backend(name).desired, scaling.most))
     if record.run is None:
         return usual
     if record.candidate is not None and intent.no_surge(world):
-        left = _left_to_stable(world)
+        left = _left_to_stable(world, planned)
         return Size(left, left, strict=True)
     floor = max(scaling.least, record.run.full)
     if scaling.fixed:
@@ -50,9 +54,9 @@ def size(world: World, name: str) -> Size:
     return Size(floor, max(floor, scaling.most, world.backend(record.stable).desired))
 
 
-def to_set(world: World, name: str) -> int | None:
+def to_set(world: World, name: str, planned: int) -> int | None:
     """Return the number of pods that a revision's Deployment is to be set to; None to leave it."""
-    backend, bounds = world.observed.backend(name), size(world, name)
+    backend, bounds = world.observed.backend(name), size(world, name, planned)
     if not backend.deployed:
         return None
     if backend.desired < bounds.floor:
@@ -117,28 +121,29 @@ def stopped(world: World) -> bool:
     )
 
 
-def _candidate(world: World) -> Size:
-    candidate, most = world.record.candidate, world.scaling.most
-    name = candidate.revision if candidate is not None else ""
-    want, has = intent.wanted(world), Want(weight(world, name))
+def _candidate(world: World, planned: int) -> Size:
+    most = world.scaling.most
     if intent.no_surge(world):
-        given = _given(world, want, has)
+        given = _given(world, planned)
         return Size(given, given, strict=True)
-    floor = max(needed(world, want), needed(world, has))
+    has = Want(max(_observed(world), planned))
+    floor = max(needed(world, intent.wanted(world)), needed(world, has))
     return Size(floor, floor, strict=True) if world.scaling.fixed else Size(floor, max(floor, most))
 
 
-def _given(world: World, want: Want, has: Want) -> int:
-    """Return the candidate's pods where there is no room for two: one more than those that carry their share."""
+def _given(world: World, planned: int) -> int:
+    """Return the candidate's pods where there is no room for two: one more than are seen to carry a share."""
+    observed = _observed(world)
+    has = Want(max(observed, planned))
     carrying = needed(world, has) if has.traffic else 0
     if held(world) is not None:
         return carrying
     available = world.backend(world.record.candidate).available
-    covered = math.ceil((has.traffic + 1) * full(world) / 100) - 1
-    return max(carrying, min(needed(world, want), min(available, covered) + 1))
+    covered = math.ceil((observed + 1) * full(world) / 100) - 1
+    return max(carrying, min(needed(world, intent.wanted(world)), min(available, covered) + 1))
 
 
-def _left_to_stable(world: World) -> int:
+def _left_to_stable(world: World, planned: int) -> int:
     """Return stable's pods where there is no room for two: all but the candidate's, and never fewer than it needs.
 
     One fewer than its share needs is the price of having no room; none at all only if downtime is allowed.
@@ -148,10 +153,13 @@ def _left_to_stable(world: World) -> int:
         return 0
     if everything == 1:
         return min(backend.desired, 1) if world.record.phase is Phase.PROMOTING else 1
+    carries = math.ceil(everything * (100 - min(_observed(world), planned)) / 100)
+    return max(everything - _given(world, planned), carries - 1, 1)
+
+
+def _observed(world: World) -> int:
     candidate = world.record.candidate
-    has = weight(world, candidate.revision) if candidate is not None else 0
-    given = _given(world, intent.wanted(world), Want(has))
-    return max(everything - given, math.ceil(everything * (100 - has) / 100) - 1, 1)
+    return weight(world, candidate.revision) if candidate is not None else 0
 
 
 def weight(world: World, name: str) -> int:

@@ -54,12 +54,19 @@ def written(status: ModelDeploymentStatus) -> str:
     return json.dumps(fixed, sort_keys=True, separators=(",", ":"))
 
 
+def _routed_most(observed: Observed) -> str | None:
+    """Return the revision that the route gives most: it is what serves if the front Service is gone."""
+    weights = observed.route.weights if observed.route is not None else {}
+    return max(weights, key=lambda name: weights[name], default=None)
+
+
 def restored(record: Record, observed: Observed) -> Record:
     """Rebuild what is missing from a record that has lost its stable revision."""
     if record.stable is None and observed.memory is not None and observed.memory.stable is not None:
         record = records.from_status(observed.memory)
-    if record.stable is None and observed.front is not None:
-        found = observed.backend(observed.front).record
+    serves = observed.front or _routed_most(observed)
+    if record.stable is None and serves is not None:
+        found = observed.backend(serves).record
         if found is not None and (record.candidate is None or record.candidate.revision != found.revision):
             record = replace(record, stable=found, phase=Phase.STABLE if record.candidate is None else record.phase)
     known = {revision.revision for revision in record.revisions()}

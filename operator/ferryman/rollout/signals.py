@@ -166,7 +166,9 @@ def traffic_moved(world: World) -> bool:
     """The route, or without Istio the decision alone, gives everything to the candidate."""
     if world.record.phase is not Phase.PROMOTING or world.record.candidate is None:
         return False
-    return not world.observed.mesh or traffic.observed_weight(world, world.record.candidate) == 100
+    if not world.observed.mesh:
+        return traffic.carries(world, world.record.candidate)
+    return traffic.observed_weight(world, world.record.candidate) == 100
 
 
 def promotion_wanted(world: World) -> bool:

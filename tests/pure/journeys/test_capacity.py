@@ -288,3 +288,32 @@ def test_the_cause_that_was_seen_is_the_cause_that_is_told(reason: Reason) -> No
         reason.value,
         "what the cluster says",
     )
+
+
+def test_a_held_candidate_that_leaves_never_gets_a_pod() -> None:
+    """Found on the cluster: the pod was made at the moment in which the candidate left."""
+    cluster = no_surge(1)
+    cluster.model(V2)
+    cluster.settle()
+
+    cluster.model(V1)
+    cluster.settle()
+
+    assert cluster.running() == {V1}
+    assert [cluster.model_of(name) for kind, name in cluster.children if kind == "Deployment"] == [V1]
+
+
+def test_without_istio_a_promotion_waits_for_the_pods_that_it_needs() -> None:
+    cluster = Cluster(mesh=False)
+    cluster.settle()
+    cluster.model(V2)
+    while cluster.status.phase is not Phase.PROMOTING:
+        cluster.reconcile()
+        cluster.ready()
+
+    cluster.patch(scaling={"minReplicas": 3})
+    cluster.reconcile()
+
+    assert cluster.stable == V1
+    cluster.settle()
+    assert (cluster.stable, cluster.available[cluster.revision(V2)]) == (V2, 3)
