@@ -88,6 +88,10 @@ test-pure: venv ## the pure tier: planner, renderers, server; no cluster (under 
 	$(PY) $(call PYTEST,pure) tests/pure tests/cluster_io tests/local_cluster tests/contract tests/demo && pure=0 || pure=$$?; \
 	wait $$server && server=0 || server=$$?; cat $(REPORTS)/server.log; exit $$((pure | server))
 
+.PHONY: prove
+prove: .venv/.stamp ## every state of a small world, then 100000 random days; writes docs/proof.md (about an hour)
+	@PYTHONPATH=operator:tests $(PY) -m pure.prove
+
 .PHONY: test-api
 test-api: .venv/.stamp ## the api tier: a real etcd, kube-apiserver and kube-controller-manager
 	@$(LOCAL_CLUSTER) build
@@ -96,7 +100,15 @@ test-api: .venv/.stamp ## the api tier: a real etcd, kube-apiserver and kube-con
 .PHONY: test-cluster
 test-cluster: .venv/.stamp ## the cluster tier: a real node, Istio and Envoy, images and chart, 50 requests a second
 	@PYTHONPATH=demo:local-cluster $(PY) -m ferrydemo.stage
-	@PYTHONPATH=demo:local-cluster $(PY) $(call PYTEST,cluster) tests/cluster
+	@mkdir -p $(REPORTS); rm -f $(REPORTS)/latency.json; export PYTHONPATH=demo:local-cluster; \
+	$(PY) $(call PYTEST,cluster-traffic) --lane=traffic tests/cluster >$(REPORTS)/traffic.log 2>&1 & traffic=$$!; \
+	$(PY) $(call PYTEST,cluster) --lane=installation tests/cluster && one=0 || one=$$?; \
+	wait $$traffic && other=0 || other=$$?; cat $(REPORTS)/traffic.log; exit $$((one | other))
+
+.PHONY: measure
+measure: .venv/.stamp ## how fast a patch, a promotion and a rollback are in the answers, on the cluster that is up
+	@rm -f $(REPORTS)/latency.json
+	@PYTHONPATH=demo:local-cluster $(PY) -m pytest -q -s tests/cluster/test_latency.py tests/cluster/test_rollback.py
 
 # --- the local cluster -------------------------------------------------------------------------
 .PHONY: cluster

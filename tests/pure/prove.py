@@ -1,0 +1,171 @@
+"""The whole campaign, `make prove`: every part of the small world to its end, walks in real time, and very many days.
+
+It says what it does and how far it is, ends with an error at the first promise that breaks, and writes its figures
+into docs/proof.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from array import array
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from pure import contract, simulation
+from pure.explorer import Explorer, Found
+from pure.small_world import WORLDS
+from pure.walks import walk
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "proof.md"
+BEGIN, END = "<!-- generated: {} -->", "<!-- end: {} -->"
+WALKS, STEPS = 200, 60
+CHUNK = 2000
+"""Examples in one run of Hypothesis, each with a seed of its own, so that a failure can be had again."""
+
+
+class TimedPlanner:
+    """The planner, with a stopwatch around it alone."""
+
+    def __init__(self) -> None:
+        self.seconds = array("d")
+        self._plan = simulation.planner.plan
+
+    def plan(self, *inputs: Any) -> Any:
+        began = time.perf_counter()
+        plan = self._plan(*inputs)
+        self.seconds.append(time.perf_counter() - began)
+        return plan
+
+
+def say(line: str, *, last: bool = False) -> None:
+    """Tell how far it is: on a terminal in one line, that is written over."""
+    if sys.stdout.isatty():
+        print(f"\r\033[K{line}", end="\n" if last else "", flush=True)
+    elif last:
+        print(line, flush=True)
+
+
+def explored() -> tuple[list[Found], int]:
+    """Explore every part of the small world to its end; return what was seen, and the steps of the walks."""
+    every, walked = list[Found](), 0
+    for number, world in enumerate(WORLDS, 1):
+        where = f"{number}/{len(WORLDS)} {world.name}"
+
+        def told(found: Found, left: int, where: str = where) -> None:
+            say(f"{where}: {found.states:,} states, {left:,} of them to visit, {found.seconds:.0f} s")
+
+        explorer = Explorer(world)
+        found = explorer.run(told)
+        if found.faults or not found.ended:
+            raise SystemExit(f"{where}: " + "\n\n".join(found.faults))
+        walked += sum(walk(explorer, seed, STEPS) for seed in range(WALKS))
+        said = f"{found.states:,} states, {found.transitions:,} transitions, {found.depth} deep, all explored"
+        say(f"{where}: {said}, {found.seconds:.0f} s", last=True)
+        every.append(found)
+    return every, walked
+
+
+def lived(examples: int) -> tuple[int, float]:
+    """Try so many random days with test_every_order.py; return how many and how long it took."""
+    began, done = time.monotonic(), 0
+    while done < examples:
+        more = min(CHUNK, examples - done)
+        say(f"random days: {done:,} of {examples:,}, {time.monotonic() - began:.0f} s")
+        seed = f"--hypothesis-seed={done // CHUNK}"
+        run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", seed, "tests/pure/test_every_order.py"]
+        many = {**os.environ, "FERRYMAN_EXAMPLES": str(more)}
+        tried = subprocess.run(run, cwd=ROOT, env=many, capture_output=True, text=True, check=False)
+        if tried.returncode:
+            raise SystemExit(f"{tried.stdout}\n{seed} with FERRYMAN_EXAMPLES={more}")
+        done += more
+    took = time.monotonic() - began
+    say(f"random days: {done:,}, {took:.0f} s", last=True)
+    return done, took
+
+
+def journeys() -> int:
+    """Return how many journeys are told one by one, each of which is a test."""
+    run = [sys.executable, "-m", "pytest", "--collect-only", "-q", "tests/pure/journeys"]
+    told = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return sum("::" in line for line in told.splitlines())
+
+
+def promises() -> str:
+    """Return the promises that every state was held to, as the contract names them."""
+    found = inspect.getmembers(contract, inspect.isfunction)
+    names = [name.strip("_") for name, _ in found if re.match(r"_?(line|decision)_\d|(history|nobody)_", name)]
+    rows = [_promise(name) for name in sorted(names, key=_place)]
+    return "\n".join(["| where it is promised | what |", "|---|---|", *rows])
+
+
+def _place(name: str) -> tuple[str, int, str]:
+    kind, _, rest = name.partition("_")
+    number = re.match(r"\d+", rest)
+    return ({"line": "a", "decision": "b"}.get(kind, "c"), int(number.group()) if number else 0, name)
+
+
+def _promise(name: str) -> str:
+    parts = re.match(r"(line|decision)_(\d+(?:_and_\d+)*)_(.*)", name)
+    where, what = ("the page on rollouts", name) if parts is None else ("", parts[3])
+    if parts is not None:
+        where = f"{'contract, line' if parts[1] == 'line' else 'decision'} {parts[2].replace('_', ' ')}"
+    return f"| {where} | {what.replace('_', ' ')} |"
+
+
+def figures(every: list[Found], walked: int, days: tuple[int, float], told: int, timed: array[float]) -> str:
+    """Return the figures as a table."""
+    about = {world.name: world.about for world in WORLDS}
+    rows = [
+        f"| {each.world} | {about[each.world]} | {each.states:,} | {each.transitions:,} | {each.depth} | "
+        f"{each.longest} | {each.seconds:.0f} |"
+        for each in every
+    ]
+    states, moves = sum(each.states for each in every), sum(each.transitions for each in every)
+    rows.append(f"| **all** | | **{states:,}** | **{moves:,}** | | | {sum(each.seconds for each in every):.0f} |")
+    spread = statistics.quantiles(timed, n=100)
+    head = "| part | what may happen in it | states | transitions | depth | steps to rest | seconds |"
+    return "\n".join(
+        [
+            *(head, "|---|---|---:|---:|---:|---:|---:|", *rows, ""),
+            f"Beside these: {walked:,} steps of walks in real time, all in explored states; {days[0]:,} random days "
+            f"({days[1]:.0f} s); {told} journeys told one by one.",
+            "",
+            f"One decision took {1000 * spread[49]:.2f} ms (median), {1000 * spread[98]:.2f} ms (99th percentile), "
+            f"{1000 * max(timed):.1f} ms at most, over {len(timed):,} of them.",
+        ]
+    )
+
+
+def write(sections: dict[str, str]) -> None:
+    """Write the sections between their marks."""
+    page = PAGE.read_text(encoding="utf-8")
+    for name, section in sections.items():
+        begin, end = BEGIN.format(name), END.format(name)
+        before, rest = page.split(begin)
+        page = f"{before}{begin}\n{section}\n{end}{rest.split(end)[1]}"
+    PAGE.write_text(page, encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--examples", type=int, default=int(os.environ.get("FERRYMAN_EXAMPLES", "100000")))
+    arguments = parser.parse_args()
+    timed = TimedPlanner()
+    simulation.planner = SimpleNamespace(plan=timed.plan)
+    every, walked = explored()
+    days = lived(arguments.examples)
+    write({"figures": figures(every, walked, days, journeys(), timed.seconds), "promises": promises()})
+    say(f"written: {PAGE.relative_to(ROOT)}", last=True)
+
+
+if __name__ == "__main__":
+    main()
