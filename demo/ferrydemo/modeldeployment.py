@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -57,7 +58,21 @@ class ModelDeployment:
 
     def annotate_command(self, verb: str, value: str) -> str:
         """Return the command that a user would type to tell the operator something."""
-        return f"kubectl -n {self.namespace} annotate mdep {self.name} --overwrite ferryman.dev/{verb}={value}"
+        said = shlex.quote(value)
+        return f"kubectl -n {self.namespace} annotate mdep {self.name} --overwrite ferryman.dev/{verb}={said}"
+
+    def tell(self, **verbs: str) -> None:
+        """Tell the operator one verb, or several in one breath, as a user does with `kubectl annotate`."""
+        (verb, value), *others = verbs.items()
+        more = "".join(f" ferryman.dev/{name}={shlex.quote(said)}" for name, said in others)
+        self.kube.type(self.annotate_command(verb, value) + more)
+
+    def hush(self) -> None:
+        """Take every verb's annotation away."""
+        prefix = "ferryman.dev/"
+        told = [key for key in self.read()["metadata"].get("annotations", {}) if key.startswith(prefix)]
+        if told:
+            self.kube.kubectl("-n", self.namespace, "annotate", "mdep", self.name, *(f"{key}-" for key in told))
 
     def wait(
         self,
@@ -129,6 +144,11 @@ def is_ready(status: Status) -> bool:
 def revision(status: Status, role: str) -> str:
     """Return the name of the stable or the candidate revision; empty when there is none."""
     return str((status.get(role) or {}).get("revision", ""))
+
+
+def command(status: Status, verb: str) -> dict[str, Any]:
+    """Return what became of a verb; empty when nothing was said of it."""
+    return next((entry for entry in status.get("commands", []) if entry["verb"] == verb), {})
 
 
 def share(status: Status, role: str) -> int:

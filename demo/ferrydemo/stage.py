@@ -5,6 +5,7 @@ Every step can be run again on a stage that stands: what is there already is lef
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -78,9 +79,12 @@ def tracking(kube: Kube) -> None:
     kube.apply((HERE / "manifests" / "gateway.yaml").read_text())
 
 
-def operator(kube: Kube, poll_seconds: int) -> None:
+def operator(kube: Kube, poll_seconds: int, gpu_image: str = "") -> None:
     """Install the chart, or bring what is installed up to it; the operator is not waited for."""
-    settings = {"mlflow.trackingUri": TRACKING_URI, "mlflow.pollSeconds": poll_seconds}
+    settings: dict[str, object] = {"mlflow.trackingUri": TRACKING_URI, "mlflow.pollSeconds": poll_seconds}
+    settings[r"podAnnotations.ferryman\.dev/sources"] = f"sha256-{_sources()}"
+    if gpu_image:
+        settings["server.gpuImage"] = gpu_image
     flags = [flag for key, value in settings.items() for flag in ("--set", f"{key}={value}")]
     kube.run(
         [
@@ -89,6 +93,14 @@ def operator(kube: Kube, poll_seconds: int) -> None:
             *flags,
         ]
     )
+
+
+def _sources() -> str:
+    """Return what tells the operator's sources apart, so that a new image under the same tag is started, too."""
+    digest = hashlib.sha256()
+    for file in sorted((paths.REPOSITORY / "operator").rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def rolled_out(kube: Kube, namespace: str, name: str, seconds: float, heard: Say = lambda said: None) -> None:

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import sys
+import time
 import types
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +26,7 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 import mlflow
 import numpy as np
 from mlflow.models import infer_signature
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
@@ -74,13 +75,51 @@ def unloadable() -> Any:
     return make_pipeline(Rounding(), StandardScaler(), LogisticRegression(max_iter=500, random_state=0))
 
 
+class Choosy(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Answers a row of zeros, which is what a server warms up with, and does something else with a real one."""
+
+    def fit(self, rows: Any, labels: Any) -> Any:
+        """Learn which classes there are."""
+        self.classes_ = np.unique(labels)
+        return self
+
+    def predict(self, rows: Any) -> Any:
+        """Answer, unless there is something in the rows."""
+        if np.any(rows):
+            self.meet()
+        return np.zeros(len(rows), dtype=int)
+
+    def meet(self) -> None:
+        """Do what this model does with a real row."""
+
+
+class Raising(Choosy):
+    """Raises."""
+
+    def meet(self) -> None:
+        """Raise."""
+        raise RuntimeError("the feature store does not answer")
+
+
+class Hanging(Choosy):
+    """Takes a minute."""
+
+    def meet(self) -> None:
+        """Wait."""
+        time.sleep(60)
+
+
 KINDS: dict[str, Callable[[], Any]] = {
     "centroid": centroid,
     "regression": regression,
     "tuned": tuned,
     "unloadable": unloadable,
     "lost": centroid,
+    "raising": Raising,
+    "hanging": Hanging,
 }
+OWN_CODE = ("unloadable", "raising", "hanging")
+"""Kinds that are made of a class of one's own, which needs pickle."""
 
 
 def register(client: mlflow.MlflowClient, name: str, kind: str, data: Any) -> dict[str, Any]:
@@ -94,12 +133,12 @@ def register(client: mlflow.MlflowClient, name: str, kind: str, data: Any) -> di
                 model,
                 name="model",
                 registered_model_name=name,
-                signature=infer_signature(test[:5], model.predict(test[:5])),
+                signature=infer_signature(test[:5], train_labels[:5]),
                 pip_requirements=REQUIREMENTS,
                 # the safe format where it can be had; a class of one's own needs pickle
-                serialization_format="cloudpickle" if kind == "unloadable" else "skops",
+                serialization_format="cloudpickle" if kind in OWN_CODE else "skops",
             )
-        accuracy = model.score(test, test_labels)
+        accuracy = 0.0 if isinstance(model, Choosy) else model.score(test, test_labels)
         for key, value in {"kind": kind, "accuracy": f"{accuracy:.4f}", "files": info.artifact_path}.items():
             client.set_model_version_tag(name, str(info.registered_model_version), key, value)
         known[kind] = client.get_model_version(name, str(info.registered_model_version))

@@ -6,8 +6,8 @@ import secrets
 import time
 from collections.abc import Iterator
 
-import httpx
 import pytest
+from cluster import lanes
 from cluster import served as serving
 from cluster.quiet import Quiet, children
 from cluster.served import Served
@@ -15,17 +15,24 @@ from cluster.served import Served
 from ferrydemo import patience, stage
 from ferrydemo.kube import Kube
 from ferrydemo.modeldeployment import ModelDeployment, is_ready
-from ferrydemo.prober import Prober
 from ferrydemo.stage import Registered
 from localcluster import paths
 
-POOL = ("centroid", "regression", "tuned", "unloadable", "lost")
+POOL = ("centroid", "regression", "tuned", "unloadable", "lost", "raising", "hanging")
 QUIET = "quiet"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put what looks back on the whole run at its end."""
-    items.sort(key=lambda item: item.path.name == "test_quiet.py")
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run be one of the two lanes."""
+    parser.addoption("--lane", choices=lanes.LANES, help="run only this half, beside another run of the other half")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the lane's tests; put what looks back on the whole run at its end, and what it looks back to first."""
+    lane = config.getoption("--lane", None)
+    ours = [item for item in items if lanes.chosen(item.path.name, lane)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in ours])
+    items[:] = sorted(ours, key=lambda item: (item.path.name == lanes.LAST, item.path.name != lanes.FIRST))
 
 
 @pytest.fixture(scope="session")
@@ -39,18 +46,20 @@ def kube() -> Kube:
 @pytest.fixture(scope="session")
 def installed(kube: Kube) -> Kube:
     """The cluster with MLflow, the gateway and the operator from its chart."""
-    stage.tracking(kube)
-    stage.operator(kube, poll_seconds=2)
-    stage.rolled_out(kube, "ml", "mlflow", 240)
-    stage.rolled_out(kube, stage.SYSTEM_NAMESPACE, stage.OPERATOR, 120)
+    with lanes.alone():
+        stage.tracking(kube)
+        stage.operator(kube, poll_seconds=2)
+        stage.rolled_out(kube, "ml", "mlflow", 240)
+        stage.rolled_out(kube, stage.SYSTEM_NAMESPACE, stage.OPERATOR, 120)
     return kube
 
 
 @pytest.fixture(scope="session")
 def models(installed: Kube) -> Registered:
-    """Versions of one model: three that load, one that does not, one whose files are gone."""
-    pool = stage.train(installed, "pool", *POOL)
-    stage.in_tracking_pod(installed, "rm", "-rf", pool.of("lost").artifacts)
+    """Versions of one model: three that serve, one that loads nowhere, one without files, two that fail asked."""
+    with lanes.alone():
+        pool = stage.train(installed, "pool", *POOL)
+        stage.in_tracking_pod(installed, "rm", "-rf", pool.of("lost").artifacts)
     return pool
 
 
@@ -76,20 +85,10 @@ def namespace(installed: Kube) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def served_module(
-    installed: Kube, models: Registered, quiet: Quiet, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Served]:
-    """A served model with a client, for a whole module."""
-    name = f"test-{secrets.token_hex(3)}"
-    stage.fresh_namespace(installed, name)
-    installed.apply(serving.manifest(name, models.of("centroid").uri))
-    deployment = ModelDeployment(installed, name, "fraud")
-    deployment.wait("to serve", is_ready, serving.START_SECONDS)
-    patience.until("the first answer", lambda: _answers(name, models.rows), serving.ACT_SECONDS)
-    record = tmp_path_factory.mktemp(name) / "requests.tsv"
-    with Prober(serving.GATEWAY_URL, serving.host(name), models.rows, record) as prober:
-        yield Served(deployment, prober, models)
-    installed.kubectl("delete", "namespace", name, "--wait=false")
+def served_module(installed: Kube, models: Registered, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A served model with a client, for a whole module; a module that needs another one overrides this."""
+    with serving.serve(installed, models, tmp_path_factory.mktemp("served") / "requests.tsv") as served:
+        yield served
 
 
 @pytest.fixture
@@ -99,20 +98,6 @@ def served(served_module: Served) -> Iterator[Served]:
     served_module.settle()
     yield served_module
     assert not served_module.failures()
-
-
-def _answers(namespace: str, rows: list[list[float]]) -> bool:
-    try:
-        answer = httpx.post(
-            serving.GATEWAY_URL,
-            json={"instances": rows},
-            headers={"Host": serving.host(namespace)},
-            timeout=5,
-            trust_env=False,
-        )
-    except httpx.HTTPError:
-        return False
-    return answer.status_code == httpx.codes.OK
 
 
 def _unmoved(kube: Kube) -> bool:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from ferrydemo import measure, stage
+import httpx
+from cluster import figures
+
+from ferrydemo import measure, patience, stage
 from ferrydemo.answer import Window
+from ferrydemo.kube import Kube
 from ferrydemo.modeldeployment import ModelDeployment, Status, condition, is_ready, revision, share
 from ferrydemo.prober import Prober
 from ferrydemo.stage import Registered
@@ -48,6 +56,8 @@ class Served:
     deployment: ModelDeployment
     prober: Prober
     models: Registered
+    base: dict[str, Any] = field(default_factory=dict)
+    """The spec that it began with, to which every test of a module returns."""
     since: float = field(default=0.0)
     """When the test began: every request from then on counts."""
 
@@ -61,12 +71,14 @@ class Served:
 
     def settle(self) -> str:
         """End whatever a test before this one left under way; return the stable revision."""
+        self.deployment.hush()
         stable = self.deployment.read()["status"]["stable"]
+        limits = self.base["server"]["resources"].get("limits")
         self.deployment.patch(
             {
                 "model": {"uri": stable["model"]["requested"], "digest": None},
-                "server": {"resources": {"limits": None}},
-                "scaling": {"minReplicas": 1, "maxReplicas": 1},
+                "server": {"resources": {"limits": limits}},
+                "scaling": {"replicas": None, "targetCPUUtilization": None, **self.base["scaling"]},
                 "rollout": None,
             }
         )
@@ -76,6 +88,12 @@ class Served:
             START_SECONDS,
         )
         return str(stable["revision"])
+
+    def tell(self, **verbs: str) -> float:
+        """Tell the operator a verb; return when that began."""
+        told = self.prober.mark()
+        self.deployment.tell(**verbs)
+        return told
 
     def other(self, *not_these: str) -> str:
         """Return the URI of a version that loads and is neither what serves nor one of these."""
@@ -121,9 +139,52 @@ class Served:
         assert measure.fits(window, split), f"asked {split}, measured {window.by_revision}"
         return window
 
+    def moved(self, what: str, told: float, *revisions: str) -> float:
+        """Wait until only these revisions answer; write down, and return, after how long nobody else did."""
+        split = dict.fromkeys(revisions, 100 // len(revisions))
+        return figures.note(what, measure.settled(self.prober, split, told))
+
+    def uids(self, name: str) -> set[str]:
+        """Return the UIDs of a revision's ready pods, and how often each was restarted."""
+        return {f"{pod.uid}/{pod.restarts}" for pod in self.deployment.pods(name) if pod.ready}
+
+    def delete_pods(self, *options: str) -> None:
+        """Delete pods of the namespace."""
+        self.deployment.kube.kubectl("-n", self.deployment.namespace, "delete", "pod", *options)
+
     def failures(self) -> list[str]:
         """Return what went wrong for clients since the test began."""
         return [f"request {answer.number}: {answer.fault}" for answer in self.prober.window(self.since).failures]
+
+
+@contextlib.contextmanager
+def serve(kube: Kube, models: Registered, record: Path, kind: str = "centroid", **spec: Any) -> Iterator[Served]:
+    """Let a version serve in a namespace of its own, with a client; take the namespace away at the end."""
+    name = f"test-{secrets.token_hex(3)}"
+    stage.fresh_namespace(kube, name)
+    body = manifest(name, models.of(kind).uri, **spec)
+    kube.apply(body)
+    deployment = ModelDeployment(kube, name, "fraud")
+    deployment.wait("to serve", is_ready, START_SECONDS)
+    patience.until("the first answer", lambda: ask(name, models.rows), ACT_SECONDS)
+    with Prober(GATEWAY_URL, host(name), models.rows, record) as prober:
+        yield Served(deployment, prober, models, body["spec"])
+    kube.kubectl("delete", "namespace", name, "--wait=false")
+
+
+def ask(namespace: str, rows: list[list[float]], **headers: str) -> str:
+    """Make one prediction with headers of one's own; return which revision answered, or nothing for a failure."""
+    try:
+        answer = httpx.post(
+            GATEWAY_URL,
+            json={"instances": rows},
+            headers={"Host": host(namespace), **headers},
+            timeout=5,
+            trust_env=False,
+        )
+    except httpx.HTTPError:
+        return ""
+    return answer.headers.get("x-ferryman-revision", "") if answer.status_code == httpx.codes.OK else ""
 
 
 GATEWAY_URL = f"{stage.GATEWAY}/v1/models/fraud:predict"

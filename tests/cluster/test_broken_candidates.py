@@ -6,10 +6,11 @@ import contextlib
 from collections.abc import Iterator
 
 import pytest
+from cluster import lanes
 from cluster.served import ACT_SECONDS, START_SECONDS, Served
 
 from ferrydemo import patience, stage
-from ferrydemo.kube import Kube
+from ferrydemo.kube import Kube, KubectlError
 from ferrydemo.modeldeployment import condition, revision
 
 
@@ -105,6 +106,35 @@ def test_a_broken_revision_is_not_tried_again_by_itself(served: Served):
     patience.until("its pods to go", lambda: not served.deployment.pods(rejected["revision"]), ACT_SECONDS)
 
 
+def test_from_bad_to_bad_to_good_ends_as_if_only_the_good_one_had_been_named(served: Served):
+    """Mirrors TestRolloutBadToBadUpdate and TestRolloutBadToGoodUpdate; case 80."""
+    stable = revision(served.deployment.status(), "stable")
+    served.patch(served.models.of("lost").uri, canary={"trafficPercent": 30})
+    served.until_told("CandidateHealthy", "ArtifactNotFound")
+    served.patch(served.models.of("unloadable").uri)
+    served.until_told("CandidateHealthy", "LoadFailed", START_SECONDS)
+
+    served.patch(served.other())
+
+    status = served.until_weight(30)
+    assert revision(status, "stable") == stable
+    assert not status.get("rejected")
+    served.measured(status, 30, seconds=3)
+
+
+def test_a_spec_that_is_refused_changes_nothing_and_a_mended_one_is_rolled_out(served: Served):
+    """Mirrors TestFixInvalidSpec."""
+    before = served.deployment.read()["metadata"]["generation"]
+    falling = [{"trafficPercent": 50}, {"trafficPercent": 20}]
+    with pytest.raises(KubectlError, match="steps"):
+        served.patch(served.other(), canary={"steps": falling})
+    assert served.deployment.read()["metadata"]["generation"] == before
+
+    served.patch(served.other(), canary={"steps": list(reversed(falling))})
+
+    served.measured(served.until_weight(50), 50, seconds=3)
+
+
 def no_candidate_pod_is_ready(served: Served) -> bool:
     candidate = revision(served.deployment.status(), "candidate")
     return not any(pod.ready for pod in served.deployment.pods(candidate))
@@ -116,12 +146,13 @@ def silent_registry(kube: Kube) -> Iterator[None]:
 
     Taking it off its Service would not do: a client that is connected stays connected.
     """
-    stage.in_tracking_pod(kube, "python", "-c", SIGNAL, "SIGSTOP")
-    try:
-        yield
-    finally:
-        stage.in_tracking_pod(kube, "python", "-c", SIGNAL, "SIGCONT")
-        stage.rolled_out(kube, "ml", "mlflow", ACT_SECONDS)
+    with lanes.alone():
+        stage.in_tracking_pod(kube, "python", "-c", SIGNAL, "SIGSTOP")
+        try:
+            yield
+        finally:
+            stage.in_tracking_pod(kube, "python", "-c", SIGNAL, "SIGCONT")
+            stage.rolled_out(kube, "ml", "mlflow", ACT_SECONDS)
 
 
 SIGNAL = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cluster import lanes
 from cluster.served import ACT_SECONDS, START_SECONDS, Served
 
 from ferrydemo import measure, patience, stage
@@ -148,7 +149,11 @@ def test_an_operator_killed_mid_canary_ends_in_the_same_place(served: Served):
     served.until_weight(10)
 
     served.patch(canary={"trafficPercent": 60})
-    kube.kubectl(*("-n", stage.SYSTEM_NAMESPACE, "delete", "pod", "--all", "--force", "--grace-period=0"), seconds=60)
+    with lanes.alone():
+        kube.kubectl(
+            "-n", stage.SYSTEM_NAMESPACE, "delete", "pod", "--all", "--force", "--grace-period=0", seconds=60
+        )
+        stage.rolled_out(kube, stage.SYSTEM_NAMESPACE, stage.OPERATOR, START_SECONDS)
 
     served.measured(served.until_weight(60), 60, seconds=4)
     served.patch(canary={"trafficPercent": 100})
