@@ -1,54 +1,93 @@
 """A small cluster in memory, driven by the real planner: what the pure tests do things to.
 
-It plays the apiserver (objects and status), the controllers (autoscaler floors become pods), the user (spec) and the
-clock. It never decides anything about a rollout. Every write checks the promises that must hold at that very moment,
-so that an order of writes that would lose a request fails the test that produced it.
+It plays the apiserver (objects, status, preconditions), the controllers (pods, autoscalers, a scheduler with so many
+GPUs), the user (spec and annotations) and the clock. It never decides anything about a rollout. `contract.py` holds
+every look and every write to the promises, so that an order of writes that would lose a request fails at that write.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
+
+from pure import contract
+from pure.looks import GUARDED, Key, KilledError, Look, Write, key_of
 
 from ferryman import plan as planner
 from ferryman.api.conditions import Reason
 from ferryman.api.modeldeployment import ModelDeploymentSpec, ObjectMeta
-from ferryman.api.status import ModelDeploymentStatus, ResolvedModel, Revision
+from ferryman.api.revision import ResolvedModel, Revision
+from ferryman.api.status import ModelDeploymentStatus
 from ferryman.observed import Backend, Observed, Obstacle, Route
 from ferryman.outcome import Notice, Plan, Resource, Unresolved
 from ferryman.render import names
 from ferryman.settings import Settings
 
+__all__ = ["SETTINGS", "START", "Cluster", "KilledError", "serving"]
+
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SETTINGS = Settings(server_image="server:1", server_gpu_image="server:1-gpu", drain_seconds=10)
+UNLOADED = Obstacle(Reason.LOAD_FAILED, "it does not load")
+UNPLACED = Obstacle(Reason.UNSCHEDULABLE, "no node has a GPU left")
 
 
-class KilledError(Exception):
-    """The operator died between two writes."""
+@lru_cache(maxsize=4096)
+def _spec(text: str) -> ModelDeploymentSpec:
+    return ModelDeploymentSpec.model_validate_json(text)
+
+
+@lru_cache(maxsize=256)
+def _record(text: str) -> Revision:
+    return Revision.model_validate({**json.loads(text), "since": START})
+
+
+@lru_cache(maxsize=64)
+def _memory(text: str) -> ModelDeploymentStatus:
+    return ModelDeploymentStatus.model_validate_json(text)
 
 
 @dataclass
 class Cluster:
-    """One ModelDeployment called `fraud`, everything it owns, and a clock."""
+    """One ModelDeployment called `fraud`, everything it owns, and a clock. `clone()` copies it."""
 
     spec: dict[str, Any] = field(default_factory=lambda: {"model": {"uri": "s3://models/v1"}})
     mesh: bool = True
+    gpus: int | None = None
+    """How many pods the nodes have room for; None for as many as are asked for."""
     status: ModelDeploymentStatus = field(default_factory=ModelDeploymentStatus)
-    children: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    children: dict[Key, dict[str, Any]] = field(default_factory=dict)
+    uids: dict[Key, int] = field(default_factory=dict)
+    versions: dict[Key, int] = field(default_factory=dict)
     desired: dict[str, int] = field(default_factory=dict)
+    placed: dict[str, int] = field(default_factory=dict)
     available: dict[str, int] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
+    """The models whose pods never become ready."""
+    obstacles: dict[str, Obstacle] = field(default_factory=dict)
+    """Why not, by model; LOAD_FAILED where nothing is said."""
     unresolved: Unresolved | None = None
     now: datetime = START
     generation: int = 1
+    version: int = 1
     writes: int = 0
     notices: list[Notice] = field(default_factory=list)
+    verbs: dict[str, str] = field(default_factory=dict)
+    late: list[Write] = field(default_factory=list)
+    """Requests that are held up on their way."""
     deleted_by_hand: set[str] = field(default_factory=set)
+    """The revisions of which a person deleted something that the operator has not made anew."""
     routed: set[str] = field(default_factory=set)
     unrouted_since: dict[str, datetime] = field(default_factory=dict)
+    past: contract.Past = field(default_factory=contract.Past)
+
+    def clone(self) -> Cluster:
+        """Copy everything that may change; the values themselves never do."""
+        copied = {each.name: getattr(self, each.name) for each in fields(self)}
+        return Cluster(**{name: v.copy() if isinstance(v, dict | set | list) else v for name, v in copied.items()})
 
     # --- the user ---------------------------------------------------------------------------
 
@@ -57,6 +96,8 @@ class Cluster:
         merged = {**self.spec, **sections}
         self.spec = {name: value for name, value in merged.items() if value is not None}
         self.generation += 1
+        self.version += 1
+        self.past = contract.asked_of(self.past, self, sections)
 
     def model(self, uri: str) -> None:
         """Point the spec at another model."""
@@ -66,13 +107,26 @@ class Cluster:
         """Move the canary's share, as `kubectl patch` does."""
         self.patch(rollout={**self.spec.get("rollout", {}), "canary": {"trafficPercent": percent}})
 
+    def annotate(self, verb: str, value: str | None) -> None:
+        """Tell the operator something, as `kubectl annotate --overwrite` does; None takes the annotation away."""
+        others = {other: said for other, said in self.verbs.items() if other != verb}
+        self.verbs = others if value is None else {**others, verb: value}
+        self.version += 1
+        self.past = contract.told_of(self.past, verb, value)
+
+    def wipe(self) -> None:
+        """Take the status away as a whole."""
+        self.status = ModelDeploymentStatus()
+        self.version += 1
+        self.past = contract.wiped(self.past, self)
+
     # --- the planner's view -----------------------------------------------------------------
 
     def resource(self) -> Resource:
         meta = ObjectMeta(
-            name="fraud", namespace="ml", uid="u-1", generation=self.generation, resource_version=str(self.writes)
+            name="fraud", namespace="ml", uid="u-1", generation=self.generation, resource_version=str(self.version)
         )
-        return Resource(meta=meta, spec=ModelDeploymentSpec.model_validate(self.spec), status=self.status)
+        return Resource(meta=meta, spec=_spec(json.dumps(self.spec)), status=self.status, verbs=dict(self.verbs))
 
     def resolved(self) -> ResolvedModel | Unresolved:
         uri = self.spec["model"]["uri"]
@@ -87,26 +141,42 @@ class Cluster:
             backends={name: self.backend(name) for name in sorted(revisions)},
             route=self.route(),
             front=front["spec"]["selector"][names.LABEL_REVISION] if front else None,
-            children=tuple(self.children.values()),
+            memory=self.memory(front) if front else None,
+            children=tuple(self._live(key) for key in self.children),
         )
+
+    def _live(self, key: Key) -> dict[str, Any]:
+        """Return a child as the apiserver returns it; only of a Deployment is the version asked for."""
+        child = self.children[key]
+        if key[0] != "Deployment":
+            return child
+        return {**child, "metadata": {**child["metadata"], "resourceVersion": self.version_of(key)}}
+
+    def version_of(self, key: Key) -> str:
+        """Return a child's resourceVersion; a Deployment's moves with its pods, too."""
+        kind, name = key
+        pods = f".{self.desired.get(name, 0)}.{self.available.get(name, 0)}" if kind == "Deployment" else ""
+        return f"{self.versions.get(key, 0)}{pods}"
 
     def backend(self, revision: str) -> Backend:
         deployment = self.children.get(("Deployment", revision))
-        broken = self.model_of(revision) in self.broken
-        obstacle = Obstacle(Reason.LOAD_FAILED, "it does not load") if broken else None
-        record = None
-        if deployment is not None:
-            annotation = json.loads(deployment["metadata"]["annotations"][names.ANNOTATION_RECORD])
-            record = Revision.model_validate({**annotation, "since": START})
+        desired = self.desired.get(revision, 0)
+        obstacle = UNPLACED if self.gpus is not None and self.room(revision) < desired else None
+        if deployment is not None and self.model_of(revision) in self.broken:
+            obstacle = self.obstacles.get(self.model_of(revision) or "", UNLOADED)
         return Backend(
             revision=revision,
-            desired=self.desired.get(revision, 0),
-            available=self.available.get(revision, 0),
+            desired=desired,
+            available=min(self.available.get(revision, 0), desired),
             deployed=deployment is not None,
             addressed=self.addressed(revision),
             obstacle=obstacle,
-            record=record,
+            record=_record(deployment["metadata"]["annotations"][names.ANNOTATION_RECORD]) if deployment else None,
         )
+
+    @staticmethod
+    def memory(front: dict[str, Any]) -> ModelDeploymentStatus:
+        return _memory(front["metadata"]["annotations"][names.ANNOTATION_MEMORY])
 
     def addressed(self, revision: str) -> bool:
         if not self.mesh:
@@ -116,137 +186,179 @@ class Cluster:
 
     def route(self) -> Route | None:
         service = self.children.get(("VirtualService", "fraud"))
-        if service is None:
-            return None
-        rule = service["spec"]["http"][0]
-        mirror = rule.get("mirror")
-        return Route(
-            weights={names.revision_of_host(d["destination"]["host"]): d["weight"] for d in rule["route"]},
-            mirror=names.revision_of_host(mirror["host"]) if mirror else None,
-            mirror_percent=rule.get("mirrorPercentage", {}).get("value", 0),
-        )
+        return contract.route_of(service) if service is not None else None
 
     def model_of(self, revision: str) -> str | None:
         deployment = self.children.get(("Deployment", revision))
         if deployment is None:
             return None
-        environment = deployment["spec"]["template"]["spec"]["containers"][0]["env"]
-        return next(entry["value"] for entry in environment if entry["name"] == "FERRYMAN_MODEL_URI")
+        return _record(deployment["metadata"]["annotations"][names.ANNOTATION_RECORD]).model.uri
 
     def delete_by_hand(self, kind: str, name: str) -> None:
         """Take a child away behind the operator's back."""
-        del self.children[kind, name]
-        if kind == "Deployment":
-            self.deleted_by_hand.add(name)
-            self.available.pop(name, None)
-            self.desired.pop(name, None)
+        self._forget(kind, name)
+        if kind in ("Deployment", "Service", "DestinationRule"):
+            self.deleted_by_hand.add(name.removesuffix(names.CANARY_SUFFIX))
+        contract.routed(self)
 
     # --- the operator -----------------------------------------------------------------------
+
+    def look(self) -> Look:
+        """Look at everything and decide; nothing is written."""
+        resource, resolved, observed, plan = self.resource(), self.resolved(), self.observed(), self.plan()
+        children, uids, versions = dict(self.children), dict(self.uids), dict(self.versions)
+        look = Look(resource, resolved, observed, self.now, children, uids, versions, plan)
+        self.past = contract.of_a_look(self.past, look)
+        return look
 
     def plan(self) -> Plan:
         return planner.plan(self.resource(), self.observed(), self.resolved(), SETTINGS, self.now)
 
     def reconcile(self, die_after: int | None = None) -> Plan:
         """Plan once and write it all, or die after so many writes."""
-        plan = self.plan()
-        left = iter(range(die_after)) if die_after is not None else None
-        if plan.status != self.status:
-            self._write(left)
-            self.status = plan.status
-        for body in plan.objects:
-            if self.children.get(self._key(body)) != body:
-                self._write(left)
-                self._apply(body)
-        for body in plan.removals:
-            self._write(left)
-            self._remove(body)
-        self.notices.extend(plan.notices)
-        return plan
+        look = self.look()
+        self.carry_out(look, die_after)
+        return look.plan
 
-    def _write(self, left: Iterator[int] | None) -> None:
-        if left is not None and next(left, None) is None:
-            raise KilledError
+    def carry_out(self, look: Look, die_after: int | None = None, fate: str = "dies") -> None:
+        """Make a look's writes, up to one that the apiserver refuses.
+
+        The write after so many meets its fate: the operator `dies` before it, it is `lost` or `held up` so that the
+        look ends with it, or it is `repeated` later.
+        """
+        for count, write in enumerate(self.writes_of(look)):
+            if count == die_after:
+                if fate in ("held up", "repeated"):
+                    self.late.append(write)
+                if fate == "dies":
+                    raise KilledError
+                if fate != "repeated":
+                    return
+            if not self.land(write):
+                return
+        self.notices.extend(look.plan.notices)
+
+    def writes_of(self, look: Look) -> Iterator[Write]:
+        """Return the requests that carry out a look, in order, guarded as `cluster/apply.py` guards them."""
+        if look.plan.status != look.resource.status:
+            yield Write("status", "ModelDeployment", "fraud", look.plan.status, look, version=look.version)
+        for body in look.plan.objects:
+            key, standing = key_of(body), look.children.get(key_of(body))
+            if standing != body:
+                seen = str(look.versions[key]) if standing is not None and body["kind"] in GUARDED else None
+                yield Write("apply", *key, body, look, uid=look.uids.get(key), version=seen)
+        for scale in look.plan.scales:
+            key = ("Deployment", scale.deployment)
+            if key in look.children and look.observed.backend(scale.deployment).desired != scale.replicas:
+                yield Write("scale", *key, scale.replicas, look, version=scale.seen)
+        for body in look.plan.removals:
+            yield Write("delete", *key_of(body), None, look, uid=look.uids.get(key_of(body)))
+
+    def land(self, write: Write) -> bool:
+        """Let one request reach the apiserver; tell whether its precondition held."""
+        key = (write.kind, write.name)
+        there = key in self.children
+        version = str(self.version) if write.verb == "status" else self.version_of(key)
+        if write.version not in (None, version) or (write.uid is not None and self.uids.get(key) != write.uid):
+            return write.verb == "delete" and not there
+        if write.verb == "scale" and not there:
+            return False
+        before = replace(self, children=dict(self.children), desired=dict(self.desired))
         self.writes += 1
+        if write.verb == "status":
+            self.status = write.body
+            self.version += 1
+        elif write.verb == "apply":
+            self._apply(key, write.body)
+        elif write.verb == "scale":
+            self.scale(write.name, write.body)
+        else:
+            self._forget(*key)
+        self.past = contract.of_a_write(self.past, before, self, write)
+        return True
 
-    @staticmethod
-    def _key(body: dict[str, Any]) -> tuple[str, str]:
-        return body["kind"], body["metadata"]["name"]
-
-    def _apply(self, body: dict[str, Any]) -> None:
-        self.children[self._key(body)] = body
-        if body["kind"] == "Deployment":
-            self.deleted_by_hand.discard(body["metadata"]["name"])
-        if body["kind"] == "VirtualService":
-            self._check_route()
-        if body["kind"] == "HorizontalPodAutoscaler":
-            name = body["metadata"]["name"]
-            self.desired[name] = max(self.desired.get(name, 1), body["spec"]["minReplicas"])
-
-    def _check_route(self) -> None:
-        """What must hold of a route at the moment it is written."""
-        route = self.route()
-        assert route is not None
-        assert sum(route.weights.values()) == 100, f"weights do not sum to 100: {route.weights}"
-        stable = self.status.stable
-        assert stable is not None
-        for revision, weight in route.weights.items():
-            assert weight > 0
-            assert self.addressed(revision), f"{revision} is routed and has no address"
-            deployed = ("Deployment", revision) in self.children or revision in self.deleted_by_hand
-            assert deployed, f"{revision} is routed and has no Deployment"
-            if revision != stable.revision:
-                assert self.available.get(revision, 0) > 0, f"{revision} is routed and has no pod"
-        if route.mirror is not None:
-            assert route.mirror not in route.weights, "mirrored and weighted at once"
-            assert ("Service", route.mirror) in self.children
-        for kind, name in self.children:
-            if kind == "Deployment":
-                if route.names(name):
-                    self.routed.add(name)
-                    self.unrouted_since.pop(name, None)
-                elif name in self.routed:
-                    self.unrouted_since.setdefault(name, self.now)
-
-    def _remove(self, body: dict[str, Any]) -> None:
-        kind, name = self._key(body)
-        route = self.route()
-        assert route is None or not route.names(name), f"{kind} {name} was removed while the route names it"
-        stable = self.status.stable
-        assert stable is None or stable.revision != name, f"{kind} of the stable revision was removed"
+    def _apply(self, key: Key, body: dict[str, Any]) -> None:
+        kind, name = key
+        if key not in self.children:
+            self.uids[key] = self.writes
+        self.children[key] = body
+        self.versions[key] = self.writes
         if kind == "Deployment":
-            since = self.unrouted_since.get(name)
-            assert since is None or self.now - since >= timedelta(seconds=SETTINGS.drain_seconds), "not drained"
-            self.routed.discard(name)
-            self.unrouted_since.pop(name, None)
-            self.available.pop(name, None)
-            self.desired.pop(name, None)
+            self.scale(name, self.desired.get(name, 1))
+        revision = name.removesuffix(names.CANARY_SUFFIX)
+        if self.addressed(revision) and ("Deployment", revision) in self.children:
+            self.deleted_by_hand.discard(revision)
+
+    def _forget(self, kind: str, name: str) -> None:
         del self.children[kind, name]
+        self.uids.pop((kind, name), None)
+        if kind == "Deployment":
+            for pods in (self.available, self.desired, self.placed):
+                pods.pop(name, None)
 
     # --- time and pods ----------------------------------------------------------------------
 
-    def ready(self) -> None:
-        """Let every pod that can become ready become so."""
-        for kind, name in self.children:
-            if kind == "Deployment":
-                good = self.model_of(name) not in self.broken
-                self.available[name] = self.desired.get(name, 1) if good else 0
+    def scale(self, name: str, replicas: int) -> None:
+        """Set a Deployment's number of pods; those that are not ready go first."""
+        self.desired[name] = replicas
+        self.available[name] = min(self.available.get(name, 0), replicas)
+
+    def autoscale(self, name: str, load: int | None = None) -> None:
+        """Let a revision's autoscaler act on a load, or only bring the pods into its bounds.
+
+        As the real one it leaves a Deployment at 0 alone, and moves what is out of its bounds whatever its behavior.
+        """
+        scaler, has = self.children.get(("HorizontalPodAutoscaler", name)), self.desired.get(name, 0)
+        if scaler is None or has == 0 or ("Deployment", name) not in self.children:
+            return
+        wanted = has if load is None or (load < has and "behavior" in scaler["spec"]) else load
+        before = replace(self, desired=dict(self.desired))
+        self.scale(name, min(max(wanted, scaler["spec"]["minReplicas"]), scaler["spec"]["maxReplicas"]))
+        contract.of_an_autoscaler(before, self, name)
+
+    def room(self, name: str) -> int:
+        """Return how many pods of a revision are on nodes; those that came first stay."""
+        if self.gpus is None:
+            return self.desired.get(name, 0)
+        self.placed = {each: min(self.placed.get(each, 0), wanted) for each, wanted in self.desired.items()}
+        for each, wanted in self.desired.items():
+            self.placed[each] += min(wanted - self.placed[each], max(0, self.gpus - sum(self.placed.values())))
+        return self.placed.get(name, 0)
+
+    def ready(self, name: str | None = None, pods: int | None = None) -> None:
+        """Let every pod that can become ready become so; or so many pods of one revision be ready."""
+        for kind, each in self.children:
+            if kind == "Deployment" and name in (None, each):
+                good = self.model_of(each) not in self.broken
+                most = self.room(each) if good else 0
+                self.available[each] = most if pods is None else min(pods, most)
 
     def lose(self, revision: str) -> None:
         """Take every pod of a revision away."""
         self.available[revision] = 0
 
     def wait(self, seconds: float) -> None:
+        """Let time pass, or set the clock: forward, or, with less than 0, back."""
         self.now += timedelta(seconds=seconds)
+        if seconds < 0:
+            back = timedelta(seconds=-seconds)
+            self.unrouted_since = {name: since - back for name, since in self.unrouted_since.items()}
+            self.past = contract.set_back(self.past, back)
 
-    def settle(self, limit: int = 40) -> Cluster:
+    def settle(self, limit: int = 60) -> Cluster:
         """Reconcile, with time passing and pods becoming ready, until nothing is left to be written."""
+        idle = 0
         for _ in range(limit):
-            before = (self.writes, dict(self.available))
+            before = (self.writes, dict(self.available), dict(self.desired))
             plan = self.reconcile()
+            for name in tuple(self.desired):
+                self.autoscale(name)
             self.ready()
-            quiet = before == (self.writes, self.available)
+            quiet = before == (self.writes, self.available, self.desired)
             if quiet and plan.wake_after is None:
                 return self
+            idle = idle + 1 if quiet else 0
+            assert idle < 6, f"it looks again and again, and nothing comes of it: {self.status.waiting}"
             self.wait(plan.wake_after if quiet and plan.wake_after else 1)
         raise AssertionError(f"no end after {limit} looks: {self.status.phase} {self.status.reason}")
 
@@ -270,6 +382,11 @@ class Cluster:
     def revision(self, uri: str) -> str:
         """Return the revision that serves a model."""
         return next(name for kind, name in self.children if kind == "Deployment" and self.model_of(name) == uri)
+
+    def running(self) -> set[str | None]:
+        """Return the models of which pods are wanted."""
+        deployed = [name for kind, name in self.children if kind == "Deployment"]
+        return {self.model_of(name) for name in deployed if self.desired.get(name, 0) > 0}
 
     def condition(self, kind: str) -> tuple[str, str]:
         found = next(condition for condition in self.status.conditions if condition.type == kind)
