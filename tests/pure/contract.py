@@ -88,9 +88,8 @@ def set_back(past: Past, by: timedelta) -> Past:
 
 def _recorded(past: Past, write: Write, now: datetime) -> Past:
     """A status stands."""
-    old, new = write.look.resource.status, write.body
-    again = old.rejected is not None and new.rejected is not None and old.rejected.time == new.rejected.time
-    newly = {new.rejected.revision} if new.rejected is not None and not again else set()
+    new, rejected = write.body, write.body.rejected
+    newly = {rejected.revision} if rejected is not None and rejected.time == write.look.now else set()
     begins = new.candidate is not None and new.candidate.since == write.look.now
     return replace(
         past,
