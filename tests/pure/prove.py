@@ -21,7 +21,7 @@ from typing import Any
 
 from pure import contract, simulation
 from pure.explorer import Explorer, Found
-from pure.small_world import WORLDS
+from pure.small_world import WORLDS, World
 from pure.walks import walk
 
 ROOT = Path(__file__).parents[2]
@@ -54,11 +54,11 @@ def say(line: str, *, last: bool = False) -> None:
         print(line, flush=True)
 
 
-def explored() -> tuple[list[Found], int]:
-    """Explore every part of the small world to its end; return what was seen, and the steps of the walks."""
+def explored(worlds: list[World]) -> tuple[list[Found], int]:
+    """Explore parts of the small world to their ends; return what was seen, and the steps of the walks."""
     every, walked = list[Found](), 0
-    for number, world in enumerate(WORLDS, 1):
-        where = f"{number}/{len(WORLDS)} {world.name}"
+    for number, world in enumerate(worlds, 1):
+        where = f"{number}/{len(worlds)} {world.name}"
 
         def told(found: Found, left: int, where: str = where) -> None:
             say(f"{where}: {found.states:,} states, {left:,} of them to visit, {found.seconds:.0f} s")
@@ -158,12 +158,17 @@ def write(sections: dict[str, str]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--examples", type=int, default=int(os.environ.get("FERRYMAN_EXAMPLES", "100000")))
+    parser.add_argument("--part", action="append", help="explore this part only, and write nothing", default=[])
     arguments = parser.parse_args()
+    if arguments.part:
+        explored([world for world in WORLDS if world.name in arguments.part])
+        return
+    write({"promises": promises()})
     timed = TimedPlanner()
     simulation.planner = SimpleNamespace(plan=timed.plan)
-    every, walked = explored()
+    every, walked = explored(list(WORLDS))
     days = lived(arguments.examples)
-    write({"figures": figures(every, walked, days, journeys(), timed.seconds), "promises": promises()})
+    write({"figures": figures(every, walked, days, journeys(), timed.seconds)})
     say(f"written: {PAGE.relative_to(ROOT)}", last=True)
 
 

@@ -187,10 +187,11 @@ WORLDS = (
     ),
     World(
         "steps",
-        "2 models; three steps (a mirror for 10 min, 50 % until a person says, 100 %); 0 or 1 pod; resume, abort",
+        "2 models; three steps (a mirror for 10 min, 50 % until a person says, 100 %); 0 or 1 pod; "
+        "abort, pause, resume",
         ONE,
         {"canary": {"steps": PLAN}},
-        (named(V1, V2), told("resume", "abort"), pods),
+        (named(V1, V2), told("abort", "pause", "resume"), pods),
     ),
     World(
         "plan or number",
@@ -219,7 +220,6 @@ WORLDS = (
         ONE,
         {**TEN, "surge": "NoSurge"},
         (named(V1, V2), shares(10, 100), rollout(allowDowntime=[True, None]), broken(V2), pods),
-        crashes=True,
     ),
     World(
         "no mesh",
