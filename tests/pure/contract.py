@@ -130,6 +130,14 @@ def route_of(virtual_service: dict[str, Any]) -> Route:
     )
 
 
+def left(full: int, share: int) -> int:
+    """Return the pods that stable's share needs of all that there is room for.
+
+    A candidate's share is its whole pods of all pods, rounded down: what the rounding leaves to stable needs no pod.
+    """
+    return full - (math.ceil((100 - share + 1) * full / 100) - 1)
+
+
 class View:
     """A look, with what follows from it worked out once."""
 
@@ -236,7 +244,7 @@ def line_3_stable_keeps_the_pods_for_its_share(view: View, _past: Past) -> None:
     if not view.no_surge or view.candidate is None:
         assert replicas >= run.full, f"stable is taken from {view.desired(name)} to {replicas} of {run.full} pods"
     elif not (view.spec.rollout.allow_downtime and run.full == 1):
-        least = max(1, math.ceil(run.full * share / 100) - 1)
+        least = max(1, left(run.full, share) - 1)
         assert replicas >= least, f"stable has {share} % and is left {replicas} of {run.full} pods"
 
 
@@ -441,7 +449,10 @@ def decision_7_there_are_no_more_pods_than_there_is_room_for(view: View, _past: 
         name: view.scales.get(name, view.desired(name) if view.seen.backend(name).deployed else int(name in made))
         for name in (view.stable, view.candidate)
     }
-    carries = sum(math.ceil(run.full * view.had.get(name, 0) / 100) for name in wanted)
+    # what either side has carries until the route is seen with what it is to have
+    of_stable = max(view.had.get(view.stable, 0), view.gets.get(view.stable, 0))
+    of_candidate = max(view.had.get(view.candidate, 0), view.gets.get(view.candidate, 0))
+    carries = left(run.full, of_stable) - 1 + math.ceil(run.full * of_candidate / 100)
     standing = sum(view.desired(name) for name in wanted)  # a policy that was just changed adds none to these
     most = max(run.full, carries, standing)
     assert sum(wanted.values()) <= most, f"{wanted} pods are wanted where there is room for {most}"
@@ -568,16 +579,21 @@ def of_an_autoscaler(before: Cluster, cluster: Cluster, name: str) -> None:
     """Lines 3 and 16: while a run lasts, no autoscaler takes pods from stable that its share needs."""
     run, route, rollout = cluster.status.run, cluster.route(), cluster.spec.get("rollout", {})
     had, has = before.desired[name], cluster.desired[name]
-    if name != _name(cluster.status.stable) or run is None or has >= had:
+    alone = route is None or set(route.weights) <= {name}
+    if name != _name(cluster.status.stable) or run is None or has >= had or alone:
         return
     if rollout.get("surge") == "NoSurge":
-        share = route.weights.get(name, 0) if route is not None else 100
-        assert has >= max(1, math.ceil(run.full * share / 100) - 1), f"stable has {share} % and is cut to {has} pods"
+        share = route.weights.get(name, 0) if route is not None else 0
+        assert has >= max(1, left(run.full, share) - 1), f"stable has {share} % and is cut to {has} pods"
     else:
         assert has >= run.full, f"an autoscaler took stable from {had} to {has} of {run.full} pods"
 
 
 # --- rest -----------------------------------------------------------------------------------
+
+
+def _no_surge(cluster: Cluster) -> bool:
+    return bool(cluster.spec.get("rollout", {}).get("surge") == "NoSurge")
 
 
 def at_rest(cluster: Cluster) -> None:
@@ -604,8 +620,7 @@ def _rest_of_the_pods(cluster: Cluster) -> None:
     wanted = {name for name, pods in cluster.desired.items() if pods}
     assert stable in wanted, "stable rests without a pod"
     assert wanted <= {stable, candidate}, f"needless pods: {wanted - {stable, candidate}}"
-    no_surge = cluster.spec.get("rollout", {}).get("surge") == "NoSurge"
-    if candidate is not None and not no_surge:
+    if candidate is not None and not _no_surge(cluster):
         assert candidate in wanted, "the candidate rests without a pod"
     if status.run is None:
         scaling = cluster.resource().spec.scaling

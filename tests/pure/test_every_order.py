@@ -82,7 +82,7 @@ class Rollouts(RuleBasedStateMachine):
 
     @initialize(
         mesh=st.sampled_from([True, True, True, False]),
-        gpus=st.sampled_from([None, None, 2, 4]),
+        gpus=st.sampled_from([None, None, 1, 2, 3, 4]),
         scaling=scalings,
         rollout=rollouts(),
         serves=st.sampled_from([True, True, True, False]),

@@ -1,0 +1,138 @@
+"""Faults that a day by chance has found, each as a person would have met it. The contract is held at every write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pure import contract
+from pure.simulation import Cluster
+
+from ferryman.api.status import Phase
+
+V1, V2 = "s3://models/v1", "s3://models/v2"
+NO_SURGE: dict[str, Any] = {"deadlineSeconds": 60, "surge": "NoSurge"}
+
+
+def world(pods: int = 1, rollout: dict[str, Any] | None = None, **cluster: Any) -> Cluster:
+    """Return a cluster in which v1 serves on a fixed number of pods."""
+    made = Cluster(**cluster)
+    made.patch(scaling={"replicas": pods}, rollout={"deadlineSeconds": 60} if rollout is None else rollout)
+    return made.settle()
+
+
+def looks(cluster: Cluster, times: int) -> None:
+    """Let the operator look, pods become ready and a second pass, so many times."""
+    for _ in range(times):
+        cluster.reconcile()
+        cluster.ready()
+        cluster.wait(1)
+
+
+def ends(cluster: Cluster) -> None:
+    cluster.settle(limit=200)
+    contract.at_rest(cluster)
+
+
+def test_a_candidate_without_room_keeps_its_pods_while_its_share_rises_again() -> None:
+    cluster = world(4, {**NO_SURGE, "canary": {"trafficPercent": 34}})
+    cluster.model(V2)
+    cluster.settle()
+    cluster.percent(10)
+    looks(cluster, 1)
+
+    cluster.patch(rollout={**NO_SURGE, "canary": {"steps": [{"trafficPercent": 100}]}})
+
+    ends(cluster)
+    assert cluster.weights() == {V2: 100}
+
+
+def test_stable_keeps_its_pods_when_all_traffic_comes_back_to_it() -> None:
+    cluster = world(4)
+    cluster.model(V2)
+    looks(cluster, 3)
+
+    cluster.patch(rollout=NO_SURGE)
+    cluster.lose(cluster.revision(V2))
+    cluster.reconcile()
+
+    assert cluster.desired[cluster.revision(V1)] == 4
+    ends(cluster)
+
+
+def test_without_istio_nobody_becomes_stable_with_fewer_pods_than_it_needs() -> None:
+    cluster = world(1, mesh=False)
+    cluster.model(V2)
+    looks(cluster, 2)
+
+    cluster.patch(scaling={"minReplicas": 3, "maxReplicas": 6})
+
+    ends(cluster)
+    assert cluster.stable == V2
+
+
+def test_without_istio_nobody_becomes_stable_when_that_is_not_wanted_any_more() -> None:
+    cluster = world(1, mesh=False)
+    cluster.model(V2)
+    cluster.reconcile()
+    cluster.ready()
+    cluster.reconcile()
+    assert cluster.status.phase is Phase.PROMOTING
+
+    cluster.patch(scaling={"replicas": 3})
+    cluster.patch(rollout={"canary": {"steps": [{"trafficPercent": 0, "pause": {}}, {"trafficPercent": 100}]}})
+
+    ends(cluster)
+    assert (cluster.stable, cluster.candidate) == (V1, V2)
+
+
+def test_what_the_route_serves_is_stable_when_all_memory_is_lost() -> None:
+    cluster = Cluster(gpus=2)
+    cluster.patch(scaling={"minReplicas": 2, "maxReplicas": 2}, rollout={"deadlineSeconds": 60})
+    cluster.settle()
+
+    cluster.delete_by_hand("Service", "fraud")
+    cluster.wipe()
+    cluster.model(V2)
+
+    ends(cluster)
+    assert cluster.stable == V1
+
+
+@pytest.mark.parametrize("told", ["a share", "an unknown verb"])
+def test_there_is_no_room_for_two_only_because_the_candidate_got_stables_place(told: str) -> None:
+    cluster = world(1, {**NO_SURGE, "allowDowntime": True}, gpus=1)
+    cluster.model(V2)
+    looks(cluster, 2)
+
+    if told == "a share":
+        cluster.patch(rollout={**NO_SURGE, "canary": {"trafficPercent": 10}})
+    else:
+        cluster.annotate("hurry", "fraud-00000000")
+
+    ends(cluster)
+    assert sum(cluster.available.values()) == 1
+
+
+def test_an_autoscaler_that_is_not_wanted_any_more_does_not_fight_for_the_candidate() -> None:
+    cluster = Cluster()
+    canary = {"steps": [{"trafficPercent": 99}]}
+    cluster.patch(scaling={"minReplicas": 1, "maxReplicas": 2}, rollout={"deadlineSeconds": 60, "canary": canary})
+    cluster.settle()
+    cluster.model(V2)
+    looks(cluster, 2)
+
+    cluster.patch(scaling={"replicas": 4})
+
+    ends(cluster)
+    assert cluster.desired[cluster.revision(V2)] == 4
+
+
+@pytest.mark.parametrize("pods", range(2, 12))
+def test_a_rollout_without_room_ends_with_any_number_of_pods(pods: int) -> None:
+    cluster = world(pods, NO_SURGE, gpus=pods)
+
+    cluster.model(V2)
+
+    ends(cluster)
+    assert cluster.weights() == {V2: 100}
