@@ -14,7 +14,8 @@ from ferryman.settings import Settings
 
 Body = dict[str, Any]
 
-REMOVED = ("HorizontalPodAutoscaler", "Deployment", "DestinationRule", "Service")
+AUTOSCALER = "HorizontalPodAutoscaler"
+REMOVED = (AUTOSCALER, "Deployment", "DestinationRule", "Service")
 """The kinds of a revision's children, in the order in which they go."""
 
 
@@ -97,19 +98,15 @@ def _version(world: World, deployment_name: str) -> str | None:
 def removals(world: World, standing: tuple[Body, ...]) -> tuple[Body, ...]:
     """Return the owned children that no revision needs any more, unless a route still names their revision."""
     stays = {(child["kind"], child["metadata"]["name"]) for child in standing}
-    route, stable = world.observed.route, world.record.stable
+    route = world.observed.route
 
     def leaves(child: Body) -> bool:
         kind, name = child["kind"], child["metadata"]["name"]
         revision = child["metadata"].get("labels", {}).get(names.LABEL_REVISION)
         if kind not in REMOVED or revision is None or (kind, name) in stays:
             return False
-        if kind == "HorizontalPodAutoscaler":  # nothing is reached through it; fixed pods have none
-            return stable is None or revision == stable.revision or not _routed(revision)
-        return not _routed(revision)
-
-    def _routed(revision: str) -> bool:
-        return revision == world.observed.front or (route is not None and route.names(revision))
+        routed = revision == world.observed.front or (route is not None and route.names(revision))
+        return kind == AUTOSCALER or not routed  # nothing is reached through an autoscaler; fixed pods have none
 
     return tuple(sorted((child for child in world.observed.children if leaves(child)), key=_order))
 

@@ -93,12 +93,12 @@ def needed(world: World, want: Want) -> int:
 def held(world: World) -> Reason | None:
     """Return why a candidate may not even have its first pod, where there is no room for two; None if it may.
 
-    One that has a ready pod all the same shows that there is room.
+    One that has a ready pod beside stable's shows that there is room.
     """
     record = world.record
     if record.stable is None or record.candidate is None or not intent.no_surge(world):
         return None
-    if world.backend(record.candidate).available > 0:
+    if _beside(world):
         return None
     if full(world) > 1:
         return None if world.observed.mesh else Reason.MESH_MISSING
@@ -139,8 +139,17 @@ def _given(world: World, planned: int) -> int:
     if held(world) is not None:
         return carrying
     available = world.backend(world.record.candidate).available
-    covered = math.ceil((observed + 1) * full(world) / 100) - 1
-    return max(carrying, min(needed(world, intent.wanted(world)), min(available, covered) + 1))
+    return max(carrying, min(needed(world, intent.wanted(world)), min(available, _covering(world, observed)) + 1))
+
+
+def _covering(world: World, share: int) -> int:
+    """Return the pods whose part of all pods, rounded down to a whole percent, is at most the share."""
+    return math.ceil((share + 1) * full(world) / 100) - 1
+
+
+def _beside(world: World) -> bool:
+    """Tell whether the candidate has a ready pod beside those of stable: there is room for both after all."""
+    return world.backend(world.record.candidate).available > 0 and world.backend(world.record.stable).desired > 0
 
 
 def _left_to_stable(world: World, planned: int) -> int:
@@ -148,13 +157,11 @@ def _left_to_stable(world: World, planned: int) -> int:
 
     One fewer than its share needs is the price of having no room; none at all only if downtime is allowed.
     """
-    everything, backend = full(world), world.backend(world.record.stable)
-    if stopped(world):
-        return 0
+    everything, given = full(world), _given(world, planned)
     if everything == 1:
-        return min(backend.desired, 1) if world.record.phase is Phase.PROMOTING else 1
-    carries = math.ceil(everything * (100 - min(_observed(world), planned)) / 100)
-    return max(everything - _given(world, planned), carries - 1, 1)
+        return 1 if _beside(world) else 1 - given
+    carrying = everything - _covering(world, min(_observed(world), planned))
+    return max(everything - given, carrying - 1, 1)
 
 
 def _observed(world: World) -> int:

@@ -79,6 +79,8 @@ TABLE: dict[Phase, dict[Signal, Phase]] = {
         Signal.CANDIDATE_NAMED: Phase.STARTING,
         Signal.STEP_PASSED: Phase.CANARY,
         Signal.PROMOTION_WANTED: Phase.PROMOTING,
+        Signal.MIRROR_WANTED: Phase.SHADOWING,
+        Signal.DARK_WANTED: Phase.DARK,
     },
     Phase.PROMOTING: {
         **_told(Phase.PROMOTING),
@@ -88,6 +90,8 @@ TABLE: dict[Phase, dict[Signal, Phase]] = {
         Signal.WITHDRAWN: Phase.ROLLING_BACK,
         Signal.CANDIDATE_NAMED: Phase.STARTING,
         Signal.TRAFFIC_WANTED: Phase.CANARY,
+        Signal.MIRROR_WANTED: Phase.SHADOWING,
+        Signal.DARK_WANTED: Phase.DARK,
     },
     Phase.ROLLING_BACK: {
         Signal.CANDIDATE_NAMED: Phase.STARTING,

@@ -167,7 +167,7 @@ def traffic_moved(world: World) -> bool:
     if world.record.phase is not Phase.PROMOTING or world.record.candidate is None:
         return False
     if not world.observed.mesh:
-        return traffic.carries(world, world.record.candidate)
+        return intent.wanted(world).traffic == 100 and traffic.carries(world, world.record.candidate)
     return traffic.observed_weight(world, world.record.candidate) == 100
 
 

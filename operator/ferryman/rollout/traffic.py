@@ -42,7 +42,7 @@ def carries(world: World, candidate: Revision) -> bool:
     """Tell whether the candidate has the pods, the address and the calm for what it is to have."""
     backend = world.backend(candidate)
     enough = backend.available >= capacity.needed(world, intent.wanted(world))
-    return backend.addressed and enough and _trusted(world)
+    return backend.addressed and enough and _trusted(world) and capacity.held(world) is None
 
 
 def reachable(world: World, candidate: Revision) -> int:
@@ -57,7 +57,7 @@ def reachable(world: World, candidate: Revision) -> int:
     if carries(world, candidate):
         return want
     has = min(want, observed_weight(world, candidate)) if world.record.phase in WEIGHTED else 0
-    if intent.no_surge(world) and world.observed.mesh:
+    if intent.no_surge(world) and world.observed.mesh and capacity.held(world) is None:
         return max(has, min(want, 100 * backend.available // capacity.full(world)))
     return has
 

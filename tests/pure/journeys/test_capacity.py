@@ -317,3 +317,45 @@ def test_without_istio_a_promotion_waits_for_the_pods_that_it_needs() -> None:
     assert cluster.stable == V1
     cluster.settle()
     assert (cluster.stable, cluster.available[cluster.revision(V2)]) == (V2, 3)
+
+
+@pytest.mark.parametrize("everything", [2, 3, 4, 6, 7, 12])
+def test_without_spare_room_any_number_of_pods_comes_to_its_end(everything: int) -> None:
+    """Found by chance: three pods stayed at 67/33 for ever, for one percent of rounding."""
+    cluster = no_surge(everything)
+    cluster.gpus = everything
+
+    cluster.model(V2)
+    cluster.settle(limit=200)
+
+    assert (cluster.stable, cluster.desired[cluster.revision(V2)]) == (V2, everything)
+
+
+def test_a_number_that_falls_after_the_only_pod_was_stopped_gives_it_back() -> None:
+    """Found by the explorer: both pods were wanted where there was room for one."""
+    cluster = no_surge(1, percent=100, allowDowntime=True)
+    cluster.gpus = 1
+    cluster.model(V2)
+    cluster.reconcile()
+    cluster.reconcile()
+    cluster.ready()
+    assert cluster.available[cluster.revision(V2)] == 1
+
+    cluster.patch(rollout={"surge": "NoSurge", "allowDowntime": True, "canary": {"trafficPercent": 10}})
+    cluster.settle()
+
+    assert (cluster.weights(), cluster.available[cluster.revision(V1)]) == ({V1: 100}, 1)
+    assert cluster.condition("CandidateHealthy") == ("False", "NoSplit")
+
+
+def test_fixed_pods_take_the_candidate_s_autoscaler_away_too() -> None:
+    """Found by chance: the operator and the candidate's autoscaler undid each other for ever."""
+    cluster = serving(scaling={"maxReplicas": 2}, rollout={"canary": {"trafficPercent": 99}})
+    cluster.model(V2)
+    cluster.settle()
+
+    cluster.patch(scaling={"replicas": 4})
+    cluster.settle()
+
+    assert pods(cluster) == (4, 4)
+    assert not [name for kind, name in cluster.children if kind == "HorizontalPodAutoscaler"]

@@ -261,3 +261,30 @@ def test_chosen_requests_do_not_make_a_dark_launch_a_withdrawal() -> None:
     cluster.settle()
 
     assert cluster.candidate == V2
+
+
+def test_steps_that_begin_with_a_shadow_take_a_canary_s_weight_away_first() -> None:
+    cluster = serving(rollout={"canary": {"trafficPercent": 40}})
+    cluster.model(V2)
+    cluster.settle()
+
+    cluster.patch(rollout=plan(shadow_step(100, ""), step(100)))
+    cluster.settle()
+
+    route = cluster.route()
+    assert route is not None
+    assert (cluster.status.phase, cluster.weights(), route.mirror_percent) == (Phase.SHADOWING, {V1: 100}, 100)
+
+
+def test_without_istio_a_share_that_is_taken_back_mid_promotion_ends_it() -> None:
+    cluster = Cluster(mesh=False)
+    cluster.settle()
+    cluster.model(V2)
+    while cluster.status.phase is not Phase.PROMOTING:
+        cluster.reconcile()
+        cluster.ready()
+
+    cluster.patch(rollout=plan(step(0, ""), step(100)), scaling={"replicas": 3})
+    cluster.settle()
+
+    assert (cluster.stable, cluster.status.phase) == (V1, Phase.DARK)
