@@ -1,0 +1,90 @@
+"""What a promise about time or order has to remember: it is told of everything that happens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from pure.looks import Write
+from pure.view import View
+
+from ferryman.api.status import ModelDeploymentStatus
+
+if TYPE_CHECKING:
+    from pure.simulation import Cluster
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a promise about time or order has to remember. Nothing in it is ever changed in place."""
+
+    status: ModelDeploymentStatus | None = None
+    """The status as the operator wrote it last."""
+    clocked: bool = True
+    """No one else wrote the status, so that its clocks can be held against these."""
+    shown: Mapping[tuple[datetime, int], datetime] = field(default_factory=dict)
+    """When a look first saw the share of a step, by the run's beginning and the step."""
+    begun: datetime | None = None
+    """When the candidate began to start, for the first time or after its last loss."""
+    rejected: frozenset[str] = frozenset()
+    """The revisions that may not be a candidate until the spec names another or a person tells."""
+
+
+def asked_of(past: Past, _cluster: Cluster, sections: Mapping[str, Any]) -> Past:
+    """The user changed the spec; one that names another revision forgives."""
+    return replace(past, rejected=frozenset()) if sections.keys() & {"model", "server"} else past
+
+
+def told_of(past: Past, verb: str, value: str | None) -> Past:
+    """A person told something."""
+    if value is None or not value.split() or verb not in ("retry", "rollback"):
+        return past
+    forgiven = {value.split()[0]} if verb == "retry" else past.rejected
+    return replace(past, rejected=past.rejected - forgiven)
+
+
+def wiped(past: Past, cluster: Cluster) -> Past:
+    """The status is gone; what the front Service does not remember yet is lost with it."""
+    front = cluster.children.get(("Service", "fraud"))
+    memory = cluster.memory(front) if front is not None else None
+    kept = {memory.rejected.revision} if memory is not None and memory.rejected is not None else set()
+    last = past.status.candidate if past.status is not None else None
+    same = (
+        memory is not None
+        and memory.candidate is not None
+        and last is not None
+        and memory.candidate.since == last.since
+    )
+    return replace(past, status=cluster.status, rejected=past.rejected & kept, begun=past.begun if same else None)
+
+
+def set_back(past: Past, by: timedelta) -> Past:
+    """The clock was set back; what it has shown so far counts as before."""
+    shown = {step: since - by for step, since in past.shown.items()}
+    return replace(past, shown=shown, begun=past.begun - by if past.begun is not None else None)
+
+
+def recorded(past: Past, write: Write, now: datetime) -> Past:
+    """A status stands."""
+    new, rejected = write.body, write.body.rejected
+    newly = {rejected.revision} if rejected is not None and rejected.time == write.look.now else set()
+    begins = new.candidate is not None and new.candidate.since == write.look.now
+    return replace(
+        past,
+        status=new,
+        begun=min(write.look.now, now) if begins else past.begun,
+        rejected=past.rejected | newly,
+    )
+
+
+def watched(past: Past, view: View) -> Past:
+    """Remember when the share of the step that is under way was first seen; a loss and another plan begin anew."""
+    old, new = view.before.run, view.after.run
+    anew = old is not None and new is not None and (old.lost_at != new.lost_at or old.steps != new.steps)
+    shown = {} if anew else dict(past.shown)
+    for run in (old, new):
+        if run is not None and run.steps and view.shows(run):
+            shown.setdefault((run.started, run.step), view.look.now)
+    return replace(past, shown=shown)
