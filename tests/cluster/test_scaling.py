@@ -16,14 +16,14 @@ from ferrydemo.modeldeployment import revision, share
 from ferrydemo.prober import Prober
 from ferrydemo.stage import Registered
 
-MOST = 3
-LOAD = 100.0
-"""Requests a second beside the prober's own: more than one pod may use its processor for, by its request."""
+FIXED = 3
+LOAD = 50.0
+"""Requests a second beside the prober's own: together more than a pod may use its processor for, by its request."""
 
 
 @pytest.fixture(scope="module")
 def served_module(installed: Kube, models: Registered, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Two pods that serve, and leave to scale to three."""
+    """Two pods that serve."""
     record = tmp_path_factory.mktemp("served") / "requests.tsv"
     scaling = {"minReplicas": 2, "maxReplicas": 2}
     with serving.serve(installed, models, record, scaling=scaling) as served:
@@ -39,7 +39,7 @@ def test_an_autoscaler_of_the_candidates_own_acts_under_load_and_stable_keeps_it
     candidate = revision(served.until_weight(50), "candidate")
     assert len(served.deployment.pods(candidate)) == 1
     fewest = len(served.deployment.pods(stable))
-    served.deployment.patch({"scaling": {"minReplicas": 2, "maxReplicas": MOST, "targetCPUUtilization": 40}})
+    served.deployment.patch({"scaling": {"minReplicas": 2, "maxReplicas": 2, "targetCPUUtilization": 40}})
 
     def scaled() -> bool:
         nonlocal fewest
@@ -79,14 +79,14 @@ def test_a_model_and_a_number_of_pods_in_one_patch_are_both_applied(served: Serv
     served.deployment.patch(
         {
             "model": {"uri": better},
-            "scaling": {"minReplicas": None, "maxReplicas": None, "replicas": MOST},
+            "scaling": {"minReplicas": None, "maxReplicas": None, "replicas": FIXED},
             "rollout": {"canary": {"trafficPercent": 100}},
         }
     )
 
     promoted = served.until_stable(better, START_SECONDS)
     assert revision(promoted, "stable") != stable
-    patience.until("three pods", lambda: len(served.uids(revision(promoted, "stable"))) == MOST, START_SECONDS)
+    patience.until("three pods", lambda: len(served.uids(revision(promoted, "stable"))) == FIXED, START_SECONDS)
     assert not autoscaler(served, revision(promoted, "stable"))
 
 
