@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from pure.looks import Look
-from pure.past import Past, asked_of, set_back, told_of, watched, wiped
+from pure.past import Past, asked_of, carried_out, set_back, told_of, watched, wiped
 from pure.rest import at_rest
 from pure.view import View, left, name_of, route_of
 from pure.written import (
@@ -33,6 +33,7 @@ __all__ = [
     "Past",
     "asked_of",
     "at_rest",
+    "carried_out",
     "line_3_and_4_pods_go_last",
     "line_4_and_5_a_backend_goes_last",
     "line_5_and_19_a_route_leads_to_what_is_there",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pure.looks import Write
+from pure.looks import Look, Write
 from pure.view import View
 
 from ferryman.api.status import ModelDeploymentStatus
@@ -28,6 +28,8 @@ class Past:
     """When a look first saw the share of a step, by the run's beginning and the step."""
     begun: datetime | None = None
     """When the candidate began to start, for the first time or after its last loss."""
+    kept: frozenset[str] = frozenset()
+    """What was rejected when a look was last carried out whole, so that a wiped status must still know it."""
     rejected: frozenset[str] = frozenset()
     """The revisions that may not be a candidate until the spec names another or a person tells."""
 
@@ -45,19 +47,21 @@ def told_of(past: Past, verb: str, value: str | None) -> Past:
     return replace(past, rejected=past.rejected - forgiven)
 
 
+def carried_out(past: Past, look: Look) -> Past:
+    """Every request of a look was granted: what it decided is remembered by the children, too."""
+    rejected = look.plan.status.rejected
+    return replace(past, kept=frozenset() if rejected is None else frozenset({rejected.revision}))
+
+
 def wiped(past: Past, cluster: Cluster) -> Past:
-    """The status is gone; what the front Service does not remember yet is lost with it."""
+    """The status is gone; what the children do not remember yet is lost with it."""
     front = cluster.children.get(("Service", "fraud"))
     memory = cluster.memory(front) if front is not None else None
-    kept = {memory.rejected.revision} if memory is not None and memory.rejected is not None else set()
     last = past.status.candidate if past.status is not None else None
-    same = (
-        memory is not None
-        and memory.candidate is not None
-        and last is not None
-        and memory.candidate.since == last.since
-    )
-    return replace(past, status=cluster.status, rejected=past.rejected & kept, begun=past.begun if same else None)
+    candidate = memory.candidate if memory is not None else None
+    same = candidate is not None and last is not None and candidate.since == last.since
+    rejected = past.rejected & past.kept if front is not None else frozenset[str]()
+    return replace(past, status=cluster.status, rejected=rejected, begun=past.begun if same else None)
 
 
 def set_back(past: Past, by: timedelta) -> Past:
@@ -68,8 +72,9 @@ def set_back(past: Past, by: timedelta) -> Past:
 
 def recorded(past: Past, write: Write, now: datetime) -> Past:
     """A status stands."""
-    new, rejected = write.body, write.body.rejected
-    newly = {rejected.revision} if rejected is not None and rejected.time == write.look.now else set()
+    old, new = write.look.resource.status, write.body
+    known = old.stable is None or (old.rejected is not None and new.rejected == old.rejected)
+    newly = {new.rejected.revision} if new.rejected is not None and not known else set()
     begins = new.candidate is not None and new.candidate.since == write.look.now
     return replace(
         past,

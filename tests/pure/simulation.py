@@ -236,6 +236,7 @@ class Cluster:
                     return
             if not self.land(write):
                 return
+        self.past = contract.carried_out(self.past, look)
         self.notices.extend(look.plan.notices)
 
     def writes_of(self, look: Look) -> Iterator[Write]:
