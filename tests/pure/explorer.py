@@ -124,11 +124,11 @@ class Explorer:
         ready = canonical.double(cluster)
         ready.ready()
         onward.append(self._step(state, "cluster.ready()", ready))
-        looked = self._look(state, cluster)
+        looked, after = self._look(state, cluster)
         self.graph.looked[state] = looked
         self.graph.onward[state] = tuple(each for each in {*onward, looked} - {NOWHERE, state})
         if looked == state:
-            self._check_quiet(state, cluster, waits)
+            self._check_quiet(state, after, waits)
 
     def _step(self, state: int, call: str, after: Cluster) -> int:
         self.found.transitions += 1
@@ -142,7 +142,7 @@ class Explorer:
             left = clock.left.total_seconds()
             yield f"{clock.name} passes after {left:g} s", twin, left
 
-    def _look(self, state: int, cluster: Cluster) -> int:
+    def _look(self, state: int, cluster: Cluster) -> tuple[int, Cluster]:
         """Look once; carry it out write by write, each of which may be the last."""
         after = canonical.double(cluster)
         after.wait(INSTANT)
@@ -157,16 +157,16 @@ class Explorer:
                     break
         except AssertionError as broken:
             self._fault(state, "cluster.reconcile()", str(broken))
-            return NOWHERE
+            return NOWHERE, after
         after.notices.clear()
         self.wakes[state] = look.plan.wake_after
-        return self._step(state, "cluster.reconcile()", after)
+        return self._step(state, "cluster.reconcile()", after), after
 
-    def _check_quiet(self, state: int, cluster: Cluster, waits: list[int]) -> None:
+    def _check_quiet(self, state: int, again: Cluster, waits: list[int]) -> None:
         """In a state that a look leaves as it is: a second look writes nothing, and whoever waits says until when."""
-        again = canonical.double(cluster)
+        lefts = [left for _, _, left in self._passing(again)]
+        self.quiet[state] = list(zip(waits, lefts, strict=True))
         try:
-            again.reconcile()
             writes = again.writes
             again.reconcile()
             assert again.writes == writes, "a look writes although nothing changed"
@@ -176,8 +176,6 @@ class Explorer:
                     contract.at_rest(again)
         except AssertionError as broken:
             self._fault(state, "at rest", str(broken))
-        lefts = [left for _, _, left in self._passing(cluster)]
-        self.quiet[state] = list(zip(waits, lefts, strict=True))
 
     def _check_wakes(self) -> None:
         """Where time alone makes something due, the look before has said that it wants to look again by then."""

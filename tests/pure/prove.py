@@ -1,7 +1,7 @@
 """The whole campaign, `make prove`: every part of the small world to its end, walks in real time, and very many days.
 
-It says what it does and how far it is, ends with an error at the first promise that breaks, and writes its figures
-into docs/proof.md.
+It says what it does and how far it is, writes its figures into docs/proof.md, and ends with an error if a promise
+broke.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pure.walks import walk
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "proof.md"
 BEGIN, END = "<!-- generated: {} -->", "<!-- end: {} -->"
-WALKS, STEPS = 200, 60
+WALKS, STEPS = 50, 60
 CHUNK = 2000
 """Examples in one run of Hypothesis, each with a seed of its own, so that a failure can be had again."""
 
@@ -65,11 +65,12 @@ def explored(worlds: list[World]) -> tuple[list[Found], int]:
 
         explorer = Explorer(world)
         found = explorer.run(told)
-        if found.faults or not found.ended:
-            raise SystemExit(f"{where}: " + "\n\n".join(found.faults))
-        walked += sum(walk(explorer, seed, STEPS) for seed in range(WALKS))
-        said = f"{found.states:,} states, {found.transitions:,} transitions, {found.depth} deep, all explored"
+        said = f"{found.states:,} states, {found.transitions:,} transitions, {found.depth} deep"
         say(f"{where}: {said}, {found.seconds:.0f} s", last=True)
+        for fault in found.faults:
+            say(f"a promise breaks: {fault}\n", last=True)
+        if not found.faults:
+            walked += sum(walk(explorer, seed, STEPS) for seed in range(WALKS))
         every.append(found)
     return every, walked
 
@@ -126,7 +127,7 @@ def figures(every: list[Found], walked: int, days: tuple[int, float], told: int,
     about = {world.name: world.about for world in WORLDS}
     rows = [
         f"| {each.world} | {about[each.world]} | {each.states:,} | {each.transitions:,} | {each.depth} | "
-        f"{each.longest} | {each.seconds:.0f} |"
+        f"{each.longest if not each.faults else f'**{len(each.faults)} promises break**'} | {each.seconds:.0f} |"
         for each in every
     ]
     states, moves = sum(each.states for each in every), sum(each.transitions for each in every)
@@ -161,8 +162,8 @@ def main() -> None:
     parser.add_argument("--part", action="append", help="explore this part only, and write nothing", default=[])
     arguments = parser.parse_args()
     if arguments.part:
-        explored([world for world in WORLDS if world.name in arguments.part])
-        return
+        every, _ = explored([world for world in WORLDS if world.name in arguments.part])
+        sys.exit(any(found.faults for found in every))
     write({"promises": promises()})
     timed = TimedPlanner()
     simulation.planner = SimpleNamespace(plan=timed.plan)
@@ -170,6 +171,7 @@ def main() -> None:
     days = lived(arguments.examples)
     write({"figures": figures(every, walked, days, journeys(), timed.seconds)})
     say(f"written: {PAGE.relative_to(ROOT)}", last=True)
+    sys.exit(any(found.faults for found in every))
 
 
 if __name__ == "__main__":
