@@ -158,8 +158,9 @@ def _left_to_stable(world: World, planned: int) -> int:
     One fewer than its share needs is the price of having no room; none at all only if downtime is allowed.
     """
     everything, given = full(world), _given(world, planned)
-    if everything == 1:
-        return 1 if _beside(world) else 1 - given
+    if everything == 1:  # a pod that serves is stopped only if that is allowed; one that was stopped waits its turn
+        serves = world.backend(world.record.stable).desired > 0
+        return int(not stopped(world)) if serves else 1 - given
     carrying = everything - _covering(world, min(_observed(world), planned))
     return max(everything - given, carrying - 1, 1)
 

@@ -359,3 +359,17 @@ def test_fixed_pods_take_the_candidate_s_autoscaler_away_too() -> None:
 
     assert pods(cluster) == (4, 4)
     assert not [name for kind, name in cluster.children if kind == "HorizontalPodAutoscaler"]
+
+
+def test_the_only_pod_is_not_stopped_when_a_candidate_beside_it_loses_its_pod() -> None:
+    """Found by the explorer: nobody had allowed downtime, and stable was scaled to zero."""
+    cluster = serving(rollout={"canary": {"trafficPercent": 10}}, scaling={"replicas": 1})
+    cluster.model(V2)
+    cluster.settle()
+    cluster.patch(rollout={"canary": {"trafficPercent": 10}, "surge": "NoSurge"})
+    cluster.settle()
+
+    cluster.lose(cluster.revision(V2))
+    cluster.reconcile()
+
+    assert (cluster.weights(), cluster.desired[cluster.revision(V1)]) == ({V1: 100}, 1)
