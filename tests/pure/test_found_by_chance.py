@@ -136,3 +136,48 @@ def test_a_rollout_without_room_ends_with_any_number_of_pods(pods: int) -> None:
 
     ends(cluster)
     assert cluster.weights() == {V2: 100}
+
+
+def test_a_candidate_without_an_address_gets_no_further_pod_where_there_is_no_room() -> None:
+    cluster = world(4, NO_SURGE, gpus=4)
+    cluster.model(V2)
+    looks(cluster, 2)
+
+    cluster.delete_by_hand("Service", cluster.revision(V2))
+
+    ends(cluster)
+    assert cluster.weights() == {V2: 100}
+
+
+def test_a_step_is_held_for_its_whole_time_again_after_a_loss() -> None:
+    steps = [{"trafficPercent": 10, "pause": {"duration": "90s"}}, {"trafficPercent": 50}]
+    cluster = world(1, {"deadlineSeconds": 60, "canary": {"steps": steps}})
+    cluster.model(V2)
+    looks(cluster, 4)
+    cluster.wait(80)
+
+    cluster.lose(cluster.revision(V2))
+    cluster.reconcile()
+    cluster.ready()
+    looks(cluster, 30)
+
+    assert cluster.weights() == {V1: 90, V2: 10}
+    ends(cluster)
+    assert cluster.weights() == {V1: 50, V2: 50}
+
+
+def test_a_drain_begins_when_the_route_is_seen_without_the_revision() -> None:
+    cluster = world(1, {"deadlineSeconds": 60, "canary": {"trafficPercent": 50}})
+    cluster.model(V2)
+    cluster.settle()
+    left = cluster.revision(V2)
+
+    cluster.annotate("abort", left)
+    cluster.carry_out(cluster.look(), die_after=1, fate="lost")  # it is recorded, and the route is not written
+    cluster.wait(11)
+    looks(cluster, 2)
+
+    assert cluster.weights() == {V1: 100}
+    assert cluster.available[left] == 1
+    ends(cluster)
+    assert ("Deployment", left) not in cluster.children

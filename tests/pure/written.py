@@ -100,6 +100,9 @@ def routed(cluster: Cluster) -> None:
             if name == served or (route is not None and route.names(name)):
                 cluster.routed.add(name)
                 cluster.unrouted_since.pop(name, None)
+            elif not cluster.available.get(name):  # no pod is left that ever had a request
+                cluster.routed.discard(name)
+                cluster.unrouted_since.pop(name, None)
             elif name in cluster.routed:
                 cluster.unrouted_since.setdefault(name, cluster.now)
 
