@@ -10,39 +10,31 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 from pure import contract
 from pure.looks import GUARDED, Key, KilledError, Look, Write, key_of
+from pure.nodes import START, Nodes
 
 from ferryman import plan as planner
-from ferryman.api.conditions import Reason
 from ferryman.api.modeldeployment import ModelDeploymentSpec, ObjectMeta
-from ferryman.api.revision import ResolvedModel, Revision
+from ferryman.api.revision import ResolvedModel
 from ferryman.api.status import ModelDeploymentStatus
-from ferryman.observed import Backend, Observed, Obstacle, Route
+from ferryman.observed import Observed, Route
 from ferryman.outcome import Notice, Plan, Resource, Unresolved
 from ferryman.render import names
 from ferryman.settings import Settings
 
 __all__ = ["SETTINGS", "START", "Cluster", "KilledError", "serving"]
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
 SETTINGS = Settings(server_image="server:1", server_gpu_image="server:1-gpu", drain_seconds=10)
-UNLOADED = Obstacle(Reason.LOAD_FAILED, "it does not load")
-UNPLACED = Obstacle(Reason.UNSCHEDULABLE, "no node has a GPU left")
 
 
 @lru_cache(maxsize=4096)
 def _spec(text: str) -> ModelDeploymentSpec:
     return ModelDeploymentSpec.model_validate_json(text)
-
-
-@lru_cache(maxsize=256)
-def _record(text: str) -> Revision:
-    return Revision.model_validate({**json.loads(text), "since": START})
 
 
 @lru_cache(maxsize=64)
@@ -51,24 +43,11 @@ def _memory(text: str) -> ModelDeploymentStatus:
 
 
 @dataclass
-class Cluster:
+class Cluster(Nodes):
     """One ModelDeployment called `fraud`, everything it owns, and a clock. `clone()` copies it."""
 
     spec: dict[str, Any] = field(default_factory=lambda: {"model": {"uri": "s3://models/v1"}})
-    mesh: bool = True
-    gpus: int | None = None
-    """How many pods the nodes have room for; None for as many as are asked for."""
     status: ModelDeploymentStatus = field(default_factory=ModelDeploymentStatus)
-    children: dict[Key, dict[str, Any]] = field(default_factory=dict)
-    uids: dict[Key, int] = field(default_factory=dict)
-    versions: dict[Key, int] = field(default_factory=dict)
-    desired: dict[str, int] = field(default_factory=dict)
-    placed: dict[str, int] = field(default_factory=dict)
-    available: dict[str, int] = field(default_factory=dict)
-    broken: set[str] = field(default_factory=set)
-    """The models whose pods never become ready."""
-    obstacles: dict[str, Obstacle] = field(default_factory=dict)
-    """Why not, by model; LOAD_FAILED where nothing is said."""
     unresolved: Unresolved | None = None
     now: datetime = START
     generation: int = 1
@@ -152,47 +131,13 @@ class Cluster:
             return child
         return {**child, "metadata": {**child["metadata"], "resourceVersion": self.version_of(key)}}
 
-    def version_of(self, key: Key) -> str:
-        """Return a child's resourceVersion; a Deployment's moves with its pods, too."""
-        kind, name = key
-        pods = f".{self.desired.get(name, 0)}.{self.available.get(name, 0)}" if kind == "Deployment" else ""
-        return f"{self.versions.get(key, 0)}{pods}"
-
-    def backend(self, revision: str) -> Backend:
-        deployment = self.children.get(("Deployment", revision))
-        desired = self.desired.get(revision, 0)
-        obstacle = UNPLACED if self.gpus is not None and self.room(revision) < desired else None
-        if deployment is not None and self.model_of(revision) in self.broken:
-            obstacle = self.obstacles.get(self.model_of(revision) or "", UNLOADED)
-        return Backend(
-            revision=revision,
-            desired=desired,
-            available=min(self.available.get(revision, 0), desired),
-            deployed=deployment is not None,
-            addressed=self.addressed(revision),
-            obstacle=obstacle,
-            record=_record(deployment["metadata"]["annotations"][names.ANNOTATION_RECORD]) if deployment else None,
-        )
-
     @staticmethod
     def memory(front: dict[str, Any]) -> ModelDeploymentStatus:
         return _memory(front["metadata"]["annotations"][names.ANNOTATION_MEMORY])
 
-    def addressed(self, revision: str) -> bool:
-        if not self.mesh:
-            return ("Service", revision) in self.children
-        addresses = (revision, names.canary(revision))
-        return all((kind, name) in self.children for kind in ("Service", "DestinationRule") for name in addresses)
-
     def route(self) -> Route | None:
         service = self.children.get(("VirtualService", "fraud"))
         return contract.route_of(service) if service is not None else None
-
-    def model_of(self, revision: str) -> str | None:
-        deployment = self.children.get(("Deployment", revision))
-        if deployment is None:
-            return None
-        return _record(deployment["metadata"]["annotations"][names.ANNOTATION_RECORD]).model.uri
 
     def delete_by_hand(self, kind: str, name: str) -> None:
         """Take a child away behind the operator's back."""
@@ -297,46 +242,7 @@ class Cluster:
             for pods in (self.available, self.desired, self.placed):
                 pods.pop(name, None)
 
-    # --- time and pods ----------------------------------------------------------------------
-
-    def scale(self, name: str, replicas: int) -> None:
-        """Set a Deployment's number of pods; those that are not ready go first."""
-        self.desired[name] = replicas
-        self.available[name] = min(self.available.get(name, 0), replicas)
-
-    def autoscale(self, name: str, load: int | None = None) -> None:
-        """Let a revision's autoscaler act on a load, or only bring the pods into its bounds.
-
-        As the real one it leaves a Deployment at 0 alone, and moves what is out of its bounds whatever its behavior.
-        """
-        scaler, has = self.children.get(("HorizontalPodAutoscaler", name)), self.desired.get(name, 0)
-        if scaler is None or has == 0 or ("Deployment", name) not in self.children:
-            return
-        wanted = has if load is None or (load < has and "behavior" in scaler["spec"]) else load
-        before = replace(self, desired=dict(self.desired))
-        self.scale(name, min(max(wanted, scaler["spec"]["minReplicas"]), scaler["spec"]["maxReplicas"]))
-        contract.of_an_autoscaler(before, self, name)
-
-    def room(self, name: str) -> int:
-        """Return how many pods of a revision are on nodes; those that came first stay."""
-        if self.gpus is None:
-            return self.desired.get(name, 0)
-        self.placed = {each: min(self.placed.get(each, 0), wanted) for each, wanted in self.desired.items()}
-        for each, wanted in self.desired.items():
-            self.placed[each] += min(wanted - self.placed[each], max(0, self.gpus - sum(self.placed.values())))
-        return self.placed.get(name, 0)
-
-    def ready(self, name: str | None = None, pods: int | None = None) -> None:
-        """Let every pod that can become ready become so; or so many pods of one revision be ready."""
-        for kind, each in self.children:
-            if kind == "Deployment" and name in (None, each):
-                good = self.model_of(each) not in self.broken
-                most = self.room(each) if good else 0
-                self.available[each] = most if pods is None else min(pods, most)
-
-    def lose(self, revision: str) -> None:
-        """Take every pod of a revision away."""
-        self.available[revision] = 0
+    # --- time -------------------------------------------------------------------------------
 
     def wait(self, seconds: float) -> None:
         """Let time pass, or set the clock: forward, or, with less than 0, back."""
