@@ -25,7 +25,7 @@ from ferryman.outcome import Unresolved
 
 MODELS = [f"s3://models/v{number}" for number in (1, 2, 3, 4)]
 EXAMPLES = int(os.environ.get("FERRYMAN_EXAMPLES", "1500"))
-STEPS = int(os.environ.get("FERRYMAN_STEPS", "14"))
+STEPS = int(os.environ.get("FERRYMAN_STEPS", "20"))
 SILENT = Unresolved(Reason.REGISTRY_UNAVAILABLE, "no answer")
 
 shares = st.sampled_from([0, 1, 10, 34, 50, 99, 100])
