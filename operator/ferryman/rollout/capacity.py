@@ -139,7 +139,8 @@ def _given(world: World, planned: int) -> int:
     if held(world) is not None:
         return carrying
     available = world.backend(world.record.candidate).available
-    return max(carrying, min(needed(world, intent.wanted(world)), min(available, _covering(world, observed)) + 1))
+    seen_and_kept = _covering(world, min(observed, planned))
+    return max(carrying, min(needed(world, intent.wanted(world)), min(available, seen_and_kept) + 1))
 
 
 def _covering(world: World, share: int) -> int:

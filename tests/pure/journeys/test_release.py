@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pure.simulation import Cluster, serving
+import pytest
+from pure.simulation import Cluster, KilledError, serving
 
 from ferryman.api.conditions import Reason
 from ferryman.api.status import Phase
@@ -410,3 +411,25 @@ def test_gpus_bring_their_image_and_their_toleration() -> None:
     assert pod["containers"][0]["image"] == "server:1-gpu"
     assert pod["containers"][0]["resources"]["limits"] == {"nvidia.com/gpu": "1"}
     assert pod["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+
+
+def test_the_drain_begins_only_when_the_route_is_seen_without_the_revision() -> None:
+    """Contract line 4: the write of the route is lost, again and again; the pods stay."""
+    cluster = serving(rollout=canary(50))
+    cluster.model(V2)
+    cluster.settle()
+    leaving = cluster.revision(V2)
+    cluster.model(V1)
+
+    for _ in range(3):
+        with pytest.raises(KilledError):
+            cluster.reconcile(die_after=1 if cluster.status.candidate else 0)
+        cluster.wait(60)
+    assert (cluster.weights(), cluster.available[leaving]) == ({V1: 50, V2: 50}, 1)
+    cluster.reconcile()
+    cluster.reconcile()
+    assert cluster.weights() == {V1: 100}
+
+    assert cluster.available[leaving] == 1
+    cluster.settle()
+    assert cluster.running() == {V1}

@@ -288,3 +288,19 @@ def test_without_istio_a_share_that_is_taken_back_mid_promotion_ends_it() -> Non
     cluster.settle()
 
     assert (cluster.stable, cluster.status.phase) == (V1, Phase.DARK)
+
+
+def test_the_pause_of_a_step_begins_anew_when_the_candidate_lost_all_its_pods() -> None:
+    cluster = canary_of(step(10, "60s"), step(100))
+    until(cluster, {V1: 90, V2: 10})
+    cluster.wait(50)
+    cluster.lose(cluster.revision(V2))
+    cluster.reconcile()
+    cluster.reconcile()
+
+    for _ in range(50):
+        cluster.ready()
+        cluster.wait(1)
+        cluster.reconcile()
+
+    assert (cluster.stable, cluster.weights()) == (V1, {V1: 90, V2: 10})
