@@ -5,8 +5,8 @@ planner compares a clock with its thresholds and with nothing else, so two ages 
 the same decisions. While a run is held, its deadline stands still at the age that it had. Messages, conditions,
 decisions and what is told of the last run are written and never read by a decision; neither is the memory on the
 front Service while the status is there, nor the times at which a revision took its role. Revisions are called by the
-role that they play, not by their hash: the planner knows no other difference between them. What the contract remembers
-of the past is part of the key as far as a promise can still break by it.
+role that they play, not by their hash: the planner knows no other difference between them. What the contract
+remembers of the past is part of the key as far as a promise can still break by it.
 """
 
 from __future__ import annotations
