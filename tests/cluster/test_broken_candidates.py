@@ -44,9 +44,9 @@ def test_a_registry_that_does_not_answer_is_said_to_be_silent_and_is_asked_again
 
 def test_a_model_that_does_not_load_is_rolled_back_with_its_own_words(served: Served):
     stable = revision(served.deployment.status(), "stable")
-    served.patch(served.models.of("unloadable").uri, canary={"trafficPercent": 10}, deadlineSeconds=20)
+    served.patch(served.models.of("unloadable").uri, canary={"trafficPercent": 10}, deadlineSeconds=30)
 
-    served.until_told("CandidateHealthy", "LoadFailed")
+    served.until_told("CandidateHealthy", "LoadFailed", ACT_SECONDS)  # it has to start before it can fail to load
     status = served.deployment.wait("a rejection", lambda said: said.get("rejected"), START_SECONDS)
 
     assert status["rejected"]["reason"] == "LoadFailed"
