@@ -89,7 +89,7 @@ test-pure: venv ## the pure tier: planner, renderers, server; no cluster (under 
 	wait $$server && server=0 || server=$$?; cat $(REPORTS)/server.log; exit $$((pure | server))
 
 .PHONY: prove
-prove: .venv/.stamp ## every state of a small world, then 100000 random days; writes docs/proof.md (about an hour)
+prove: .venv/.stamp ## every state of a small world and 100000 random days; writes docs/proof.md (about 40 minutes)
 	@PYTHONPATH=operator:tests $(PY) -m pure.prove
 
 .PHONY: test-api

@@ -20,6 +20,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from pure import contract, simulation
+from pure.days import Days
 from pure.explorer import Explorer, Found
 from pure.small_world import WORLDS, World
 from pure.walks import walk
@@ -28,8 +29,6 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "proof.md"
 BEGIN, END = "<!-- generated: {} -->", "<!-- end: {} -->"
 WALKS, STEPS = 50, 60
-CHUNK = 2000
-"""Examples in one run of Hypothesis, each with a seed of its own, so that a failure can be had again."""
 
 
 class TimedPlanner:
@@ -73,24 +72,6 @@ def explored(worlds: list[World]) -> tuple[list[Found], int]:
             walked += sum(walk(explorer, seed, STEPS) for seed in range(WALKS))
         every.append(found)
     return every, walked
-
-
-def lived(examples: int) -> tuple[int, float]:
-    """Try so many random days with test_every_order.py; return how many and how long it took."""
-    began, done = time.monotonic(), 0
-    while done < examples:
-        more = min(CHUNK, examples - done)
-        say(f"random days: {done:,} of {examples:,}, {time.monotonic() - began:.0f} s")
-        seed = f"--hypothesis-seed={done // CHUNK}"
-        run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", seed, "tests/pure/test_every_order.py"]
-        many = {**os.environ, "FERRYMAN_EXAMPLES": str(more)}
-        tried = subprocess.run(run, cwd=ROOT, env=many, capture_output=True, text=True, check=False)
-        if tried.returncode:
-            raise SystemExit(f"{tried.stdout}\n{seed} with FERRYMAN_EXAMPLES={more}")
-        done += more
-    took = time.monotonic() - began
-    say(f"random days: {done:,}, {took:.0f} s", last=True)
-    return done, took
 
 
 def journeys() -> int:
@@ -167,9 +148,12 @@ def main() -> None:
     write({"promises": promises()})
     timed = TimedPlanner()
     simulation.planner = SimpleNamespace(plan=timed.plan)
+    days = Days(ROOT, arguments.examples)
+    for _ in range((os.cpu_count() or 2) - 1):
+        days.help()
     every, walked = explored(list(WORLDS))
-    days = lived(arguments.examples)
-    write({"figures": figures(every, walked, days, journeys(), timed.seconds)})
+    days.help()
+    write({"figures": figures(every, walked, days.lived(say), journeys(), timed.seconds)})
     say(f"written: {PAGE.relative_to(ROOT)}", last=True)
     sys.exit(any(found.faults for found in every))
 
