@@ -15,4 +15,4 @@ QUIET_SECONDS = 120.0
 def test_a_converged_object_is_left_alone_for_two_minutes(quiet: Quiet, installed: Kube):
     patience.until("two minutes to pass", lambda: time.monotonic() - quiet.since >= QUIET_SECONDS, QUIET_SECONDS + 10)
 
-    assert children(installed, "quiet") == quiet.children
+    assert children(installed, "quiet") == quiet.children, quiet.deployment.last_words()
