@@ -100,15 +100,19 @@ test-api: .venv/.stamp ## the api tier: a real etcd, kube-apiserver and kube-con
 .PHONY: test-cluster
 test-cluster: .venv/.stamp ## the cluster tier: a real node, Istio and Envoy, images and chart, 50 requests a second
 	@PYTHONPATH=demo:local-cluster $(PY) -m ferrydemo.stage
-	@mkdir -p $(REPORTS); rm -f $(REPORTS)/latency.json; export PYTHONPATH=demo:local-cluster; \
+	@mkdir -p $(REPORTS); rm -f $(REPORTS)/cluster.jsonl; export PYTHONPATH=demo:local-cluster; \
 	$(PY) $(call PYTEST,cluster-traffic) --lane=traffic tests/cluster >$(REPORTS)/traffic.log 2>&1 & traffic=$$!; \
 	$(PY) $(call PYTEST,cluster) --lane=installation tests/cluster && one=0 || one=$$?; \
 	wait $$traffic && other=0 || other=$$?; cat $(REPORTS)/traffic.log; exit $$((one | other))
 
 .PHONY: measure
 measure: .venv/.stamp ## how fast a patch, a promotion and a rollback are in the answers, on the cluster that is up
-	@rm -f $(REPORTS)/latency.json
+	@rm -f $(REPORTS)/cluster.jsonl
 	@PYTHONPATH=demo:local-cluster $(PY) -m pytest -q -s tests/cluster/test_latency.py tests/cluster/test_rollback.py
+
+.PHONY: figures
+figures: .venv/.stamp ## write what the last run of the cluster tier measured into docs/proof.md
+	@PYTHONPATH=demo:local-cluster:tests $(PY) -m cluster.figures
 
 # --- the local cluster -------------------------------------------------------------------------
 .PHONY: cluster

@@ -11,8 +11,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ferryman import children, facts, journal, notices, report
-from ferryman.api import conditions
-from ferryman.api.conditions import ConditionType
+from ferryman.api import conditions, reference
+from ferryman.api.conditions import ConditionType, Reason
 from ferryman.api.revision import ResolvedModel, Revision
 from ferryman.api.run import Run
 from ferryman.api.status import ModelDeploymentStatus, Phase
@@ -37,7 +37,7 @@ def plan(
     now: datetime,
 ) -> Plan:
     """Decide what is to be done for one ModelDeployment."""
-    rollout = resource.spec.rollout
+    rollout, resolved = resource.spec.rollout, _remembered(resource, resolved)
     delays = Delays(
         drain=timedelta(seconds=settings.drain_seconds),
         standby=timedelta(seconds=rollout.standby_seconds),
@@ -77,6 +77,19 @@ def plan(
         ),
         wake_after=_wake_after(decided),
     )
+
+
+def _remembered(resource: Resource, resolved: ResolvedModel | Unresolved) -> ResolvedModel | Unresolved:
+    """Return what is known anyway of a version while the registry does not answer: it never means other bytes."""
+    if not isinstance(resolved, Unresolved) or resolved.reason is not Reason.REGISTRY_UNAVAILABLE:
+        return resolved
+    uri = resource.spec.model.uri
+    name = reference.registry_reference(uri)
+    if name is None or name.alias is not None:
+        return resolved
+    running = (resource.status.stable, resource.status.candidate)
+    same = [revision.model for revision in running if revision is not None and revision.model.requested == uri]
+    return same[0] if same else resolved
 
 
 def _wish(

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from cluster import lanes
+from cluster import figures, lanes
 from cluster import served as serving
 from cluster.quiet import Quiet, children
 from cluster.served import Served
@@ -92,11 +92,13 @@ def served_module(installed: Kube, models: Registered, tmp_path_factory: pytest.
 
 
 @pytest.fixture
-def served(served_module: Served) -> Iterator[Served]:
+def served(served_module: Served, request: pytest.FixtureRequest) -> Iterator[Served]:
     """The module's served model, as good as new; no request of the whole test may fail."""
     served_module.since = served_module.prober.mark()
     served_module.settle()
     yield served_module
+    window = served_module.prober.window(served_module.since)
+    figures.asked(request.node.name, window.requests, len(window.failures))
     assert not served_module.failures()
 
 

@@ -433,3 +433,24 @@ def test_the_drain_begins_only_when_the_route_is_seen_without_the_revision() -> 
     assert cluster.available[leaving] == 1
     cluster.settle()
     assert cluster.running() == {V1}
+
+
+def test_a_registry_that_does_not_answer_says_nothing_against_a_version_that_serves() -> None:
+    """Found on the cluster: a model that nobody touched was not Ready while the registry was slow."""
+    cluster = serving(model={"uri": "models:/fraud/7"})
+    before = cluster.status
+
+    cluster.unresolved = Unresolved(Reason.REGISTRY_UNAVAILABLE, "no answer")
+    cluster.reconcile()
+
+    assert cluster.status == before
+
+
+def test_a_registry_that_does_not_answer_leaves_open_what_an_alias_means() -> None:
+    cluster = serving(model={"uri": "models:/fraud@live"})
+
+    cluster.unresolved = Unresolved(Reason.REGISTRY_UNAVAILABLE, "no answer")
+    cluster.reconcile()
+
+    assert cluster.condition("ModelResolved") == ("Unknown", "RegistryUnavailable")
+    assert cluster.condition("Available") == ("True", "StableServes")
