@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
 from pure import contract
-from pure.simulation import Cluster
+from pure.simulation import Cluster, KilledError
 
 from ferryman.api.status import Phase
 
@@ -181,3 +182,18 @@ def test_a_drain_begins_when_the_route_is_seen_without_the_revision() -> None:
     assert cluster.available[left] == 1
     ends(cluster)
     assert ("Deployment", left) not in cluster.children
+
+
+def test_a_model_that_lost_status_deployment_and_front_service_at_once_goes_on_to_the_next_model() -> None:
+    """It stayed Pending for ever, with the revision that the route names both stable and leaving."""
+    cluster = world(1, {"deadlineSeconds": 60, "history": 0})
+    cluster.delete_by_hand("Service", "fraud")
+    cluster.delete_by_hand("Deployment", cluster.revision(V1))
+    cluster.status = type(cluster.status)()
+    with contextlib.suppress(KilledError):
+        cluster.reconcile(die_after=2)
+
+    cluster.model(V2)
+
+    ends(cluster)
+    assert (cluster.stable, cluster.running()) == (V2, {V2})

@@ -68,7 +68,9 @@ def restored(record: Record, observed: Observed) -> Record:
     if record.stable is None and serves is not None:
         found = observed.backend(serves).record
         if found is not None and (record.candidate is None or record.candidate.revision != found.revision):
-            record = replace(record, stable=found, phase=Phase.STABLE if record.candidate is None else record.phase)
+            phase = Phase.STARTING if record.phase is Phase.PENDING else record.phase
+            phase = phase if record.candidate is not None else Phase.STABLE
+            record = replace(record.back(found.revision), stable=found, phase=phase)
     known = {revision.revision for revision in record.revisions()}
     for backend in observed.backends.values():
         if backend.revision not in known and backend.record is not None:
