@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ferryman.api.modeldeployment import ModelDeploymentSpec, ObjectMeta
-from ferryman.api.revision import Revision
+from ferryman.api.revision import Retiring, Revision
 from ferryman.api.status import Traffic
 from ferryman.observed import Observed
 from ferryman.rollout.record import World
@@ -56,6 +56,11 @@ def counted(revision: Revision | None, observed: Observed) -> Revision | None:
     if revision is None:
         return None
     return revision.model_copy(update={"ready_replicas": observed.backend(revision.revision).available})
+
+
+def left(each: Retiring, observed: Observed) -> Retiring:
+    """Return a revision that lost its role with the number of its pods that serve now."""
+    return each.model_copy(update={"revision": counted(each.revision, observed)})
 
 
 def url(owner: ObjectMeta, spec: ModelDeploymentSpec, domain: str) -> str:

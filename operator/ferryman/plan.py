@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ferryman import children, facts, journal, notices, report
+from ferryman import children, facts, journal, notices, report, waits
 from ferryman.api import conditions, reference
 from ferryman.api.conditions import ConditionType, Reason
 from ferryman.api.revision import ResolvedModel, Revision
@@ -59,10 +59,10 @@ def plan(
     world = replace(world, record=after)
     split = traffic.split(world)
     decided = Decided(before, signal, world, split, delays)
-    wait = journal.waiting(world, split, retirement.next_end(after, now, delays))
+    wait = waits.waiting(world, split, retirement.next_end(after, now, delays))
     decisions = journal.told(resource.status.decisions, decided, wait)
     status = _status(resource, decided, resolved, settings).model_copy(
-        update={"decisions": decisions, "waiting": journal.stamped(wait, resource.status.waiting, now)}
+        update={"decisions": decisions, "waiting": waits.stamped(wait, resource.status.waiting, now)}
     )
     objects = children.objects(resource, decided, status, settings)
     return Plan(
@@ -116,8 +116,8 @@ def _status(
         stable=facts.counted(after.stable, world.observed),
         candidate=facts.counted(after.candidate, world.observed),
         run=_shown(after.run) if after.run is not None else None,
-        retiring=list(after.retiring),
-        history=list(after.history),
+        retiring=[facts.left(each, world.observed) for each in after.retiring],
+        history=[facts.left(each, world.observed) for each in after.history],
         rejected=after.rejected,
         withdrawn=after.withdrawn,
         commands=list(after.commands),

@@ -6,7 +6,7 @@ verdicts, so it cannot say more than they do.
 
 from __future__ import annotations
 
-from ferryman import facts, journal
+from ferryman import facts, waits
 from ferryman.api.conditions import ConditionType, Reason, Status, Verdict
 from ferryman.api.revision import ResolvedModel
 from ferryman.api.status import Phase
@@ -91,7 +91,7 @@ def _candidate_healthy(world: World) -> Verdict:
         return _verdict(kind, "True", Reason.NO_CANDIDATE, "there is nothing to roll out")
     hindrance = capacity.held(world)
     if hindrance is not None:
-        return _verdict(kind, "False", hindrance, f"{candidate.revision} is held: {journal.HELD[hindrance].message}")
+        return _verdict(kind, "False", hindrance, f"{candidate.revision} is held: {waits.HELD[hindrance].message}")
     backend = world.backend(candidate)
     needed = capacity.needed(world, intent.wanted(world)) if record.stable is not None else 1
     if backend.addressed and backend.available >= needed:
@@ -152,9 +152,9 @@ def _ready(world: World, split: Split | None, claims: list[Verdict]) -> Verdict:
     if doing is not None or not _as_wished(world):
         return _verdict(kind, "False", Reason.UNDER_WAY, _said(world, doing or "the rollout is {phase}"))
     if steps.gated(world) and run is not None:
-        waits = journal.waiting(world, None)
+        wait = waits.waiting(world, split)
         reason = Reason.PAUSED if run.steps[run.step].pause is not None else Reason.UNDER_WAY
-        return _verdict(kind, "False", reason, waits.message if waits is not None else "the plan goes on")
+        return _verdict(kind, "False", reason, wait.message if wait is not None else "the plan goes on")
     if run is not None and run.steps and not steps.ended(world):
         return _verdict(kind, "False", Reason.UNDER_WAY, _said(world, f"step {steps.display(run)} is under way"))
     return _verdict(kind, "True", Reason.READY, "what the spec asks for is what serves")

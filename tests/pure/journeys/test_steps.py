@@ -304,3 +304,34 @@ def test_the_pause_of_a_step_begins_anew_when_the_candidate_lost_all_its_pods() 
         cluster.reconcile()
 
     assert (cluster.stable, cluster.weights()) == (V1, {V1: 90, V2: 10})
+
+
+def test_what_is_waited_for_is_said_in_words_that_are_true_at_every_step() -> None:
+    """Found by reading a demo's status: `has 2 of the 1 pods`, and `the last step` of a first one."""
+    cluster = canary_of(shadow_step(100, "5s"), step(20, "5s"), step(50, ""), step(100))
+
+    for _ in range(30):
+        cluster.reconcile()
+        cluster.ready()
+        cluster.wait(1)
+
+    told = [decision.waits_for for decision in cluster.status.decisions]
+    assert [text.replace(cluster.revision(V2), "v2") for text in told[-5:]] == [
+        "v2 has 0 of the 1 pods it needs",
+        "step 1 of 4 is being brought about",
+        "v2 is about to be given 20 %",
+        "the route is being written",
+        "the route is being written",
+    ]
+    assert cluster.status.waiting is not None
+    assert cluster.status.waiting.message == "step 3 of 4 is held until a person lets it go on"
+
+
+def test_a_revision_without_pods_is_not_said_to_have_any() -> None:
+    """Found by reading a demo's status: one that was scaled to zero kept its three ready replicas in `history`."""
+    cluster = serving(scaling={"replicas": 3})
+    cluster.model(V2)
+    cluster.settle()
+    cluster.reconcile()
+
+    assert [each.revision.ready_replicas for each in cluster.status.history] == [0]
