@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import subprocess
@@ -18,8 +19,9 @@ CHUNK = 2000
 class Days:
     """Random days, lived in chunks by as many hands as there are processors."""
 
-    def __init__(self, root: Path, examples: int) -> None:
-        self._root = root
+    def __init__(self, root: Path, examples: int, minutes: float = math.inf) -> None:
+        """Live so many days, or as many as begin in so many minutes."""
+        self._root, self._seconds = root, minutes * 60
         self.examples, self.done, self.faults = examples, 0, list[str]()
         self._chunks: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()
         for number, begin in enumerate(range(0, examples, CHUNK)):
@@ -46,7 +48,7 @@ class Days:
         return self.done, took
 
     def _live(self) -> None:
-        while not self.faults:
+        while not self.faults and time.monotonic() - self._began < self._seconds:
             try:
                 number, many = self._chunks.get_nowait()
             except queue.Empty:

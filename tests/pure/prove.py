@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import math
 import os
 import re
 import statistics
@@ -140,6 +141,7 @@ def write(sections: dict[str, str]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--examples", type=int, default=int(os.environ.get("FERRYMAN_EXAMPLES", "100000")))
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no random day after so many")
     parser.add_argument("--part", action="append", help="explore this part only, and write nothing", default=[])
     arguments = parser.parse_args()
     if arguments.part:
@@ -148,7 +150,7 @@ def main() -> None:
     write({"promises": promises()})
     timed = TimedPlanner()
     simulation.planner = SimpleNamespace(plan=timed.plan)
-    days = Days(ROOT, arguments.examples)
+    days = Days(ROOT, arguments.examples, arguments.minutes)
     for _ in range((os.cpu_count() or 2) - 1):
         days.help()
     every, walked = explored(list(WORLDS))
