@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-from pure.simulation import Cluster, KilledError, serving
+from pure.simulation import Cluster, serving
 
-from ferryman.api.conditions import Reason
 from ferryman.api.status import Phase
-from ferryman.outcome import Unresolved
 
 V1, V2, V3 = "s3://models/v1", "s3://models/v2", "s3://models/v3"
 
@@ -152,46 +149,6 @@ def test_traffic_is_told_as_the_route_has_it_also_while_a_revision_leaves() -> N
     assert cluster.status.traffic.display == "100/0"
 
 
-def test_a_shadow_gets_a_copy_and_no_weight() -> None:
-    cluster = serving(rollout={"shadow": {"percent": 30}})
-
-    cluster.model(V2)
-    cluster.settle()
-
-    route = cluster.route()
-    assert route is not None
-    assert cluster.status.phase is Phase.SHADOWING
-    assert cluster.weights() == {V1: 100}
-    assert (route.mirror, route.mirror_percent) == (cluster.revision(V2), 30)
-
-
-def test_a_shadow_gives_way_to_weight_and_is_never_both() -> None:
-    cluster = serving(rollout={"shadow": {"percent": 100}, **canary(0)})
-    cluster.model(V2)
-    cluster.settle()
-    assert cluster.status.phase is Phase.SHADOWING
-
-    cluster.percent(10)
-    cluster.settle()
-
-    route = cluster.route()
-    assert route is not None
-    assert (cluster.status.phase, cluster.weights(), route.mirror) == (Phase.CANARY, {V1: 90, V2: 10}, None)
-
-
-def test_a_shadow_that_is_taken_to_zero_leaves_the_candidate_dark() -> None:
-    cluster = serving(rollout={"shadow": {"percent": 100}})
-    cluster.model(V2)
-    cluster.settle()
-
-    cluster.patch(rollout={"shadow": {"percent": 0}})
-    cluster.settle()
-
-    route = cluster.route()
-    assert route is not None
-    assert (cluster.status.phase, route.mirror) == (Phase.DARK, None)
-
-
 def test_a_third_revision_takes_the_place_of_the_second_at_weight_zero() -> None:
     cluster = serving(rollout=canary(50))
     cluster.model(V2)
@@ -205,77 +162,6 @@ def test_a_third_revision_takes_the_place_of_the_second_at_weight_zero() -> None
 
     assert cluster.weights() == {V1: 50, V3: 50}
     assert V2 not in {cluster.model_of(name) for kind, name in cluster.children if kind == "Deployment"}
-
-
-def test_a_candidate_that_never_becomes_ready_is_rolled_back_with_its_cause() -> None:
-    cluster = serving(rollout={**canary(10), "deadlineSeconds": 60})
-    cluster.broken.add(V3)
-
-    cluster.model(V3)
-    cluster.settle()
-
-    assert cluster.weights() == {V1: 100}
-    assert cluster.status.rejected is not None
-    assert cluster.status.rejected.reason == "LoadFailed"
-    assert cluster.condition("CandidateHealthy") == ("False", "LoadFailed")
-    assert cluster.condition("Available") == ("True", "StableServes")
-    assert cluster.condition("Ready") == ("False", "LoadFailed")
-
-
-def test_the_cause_is_told_before_the_deadline() -> None:
-    cluster = serving(rollout={**canary(10), "deadlineSeconds": 600})
-    cluster.broken.add(V3)
-
-    cluster.model(V3)
-    cluster.reconcile()
-    cluster.reconcile()
-
-    assert cluster.status.phase is Phase.STARTING
-    assert cluster.condition("CandidateHealthy") == ("False", "LoadFailed")
-
-
-def test_a_rejected_revision_does_not_come_back_for_another_number() -> None:
-    cluster = serving(rollout={**canary(10), "deadlineSeconds": 60})
-    cluster.broken.add(V3)
-    cluster.model(V3)
-    cluster.settle()
-
-    cluster.percent(50)
-    cluster.settle()
-
-    assert (cluster.candidate, cluster.weights()) == (None, {V1: 100})
-
-
-def test_a_rejected_revision_is_tried_again_after_another_was_asked_for() -> None:
-    cluster = serving(rollout={**canary(10), "deadlineSeconds": 60})
-    cluster.broken.add(V3)
-    cluster.model(V3)
-    cluster.settle()
-    cluster.broken.clear()
-
-    cluster.model(V1)
-    cluster.settle()
-    cluster.model(V3)
-    cluster.settle()
-
-    assert cluster.weights() == {V1: 90, V3: 10}
-
-
-def test_a_candidate_whose_pods_vanish_loses_its_weight_before_anything_else() -> None:
-    cluster = serving(rollout=canary(50))
-    cluster.model(V2)
-    cluster.settle()
-    lost = cluster.revision(V2)
-
-    cluster.lose(lost)
-    plan = cluster.plan()
-
-    assert plan.objects[0]["kind"] == "VirtualService"
-    cluster.reconcile()
-    assert cluster.weights() == {V1: 100}
-    assert cluster.status.phase is Phase.STARTING
-    cluster.settle()
-    assert cluster.weights() == {V1: 50, V2: 50}
 
 
 def test_weight_waits_for_the_pods_that_it_needs() -> None:
@@ -322,61 +208,6 @@ def test_stable_does_not_shrink_while_a_candidate_runs() -> None:
     assert scaler["spec"]["behavior"] == {"scaleDown": {"selectPolicy": "Disabled"}}
 
 
-def test_a_registry_that_does_not_answer_leaves_the_canary_alone() -> None:
-    cluster = serving(rollout=canary(50))
-    cluster.model(V2)
-    cluster.settle()
-
-    cluster.unresolved = Unresolved(Reason.REGISTRY_UNAVAILABLE, "no answer")
-    cluster.settle()
-
-    assert cluster.weights() == {V1: 50, V2: 50}
-    assert cluster.condition("ModelResolved") == ("Unknown", "RegistryUnavailable")
-    assert cluster.condition("Ready") == ("False", "RegistryUnavailable")
-
-
-def test_without_istio_a_canary_stays_dark_and_says_so() -> None:
-    cluster = Cluster(mesh=False)
-    cluster.patch(rollout=canary(10))
-    cluster.settle()
-
-    cluster.model(V2)
-    cluster.settle()
-
-    assert cluster.status.phase is Phase.DARK
-    assert cluster.condition("Routed") == ("False", "IstioMissing")
-    cluster.percent(100)
-    cluster.settle()
-    assert cluster.stable == V2
-    assert cluster.observed().front == cluster.revision(V2)
-
-
-def test_a_wiped_status_is_rebuilt_without_moving_traffic() -> None:
-    cluster = serving(rollout=canary(50))
-    cluster.model(V2)
-    cluster.settle()
-    children = dict(cluster.children)
-
-    cluster.status = type(cluster.status)()
-    cluster.settle()
-
-    assert cluster.weights() == {V1: 50, V2: 50}
-    assert cluster.stable == V1
-    assert cluster.children == children
-
-
-def test_an_address_that_was_deleted_by_hand_is_back_before_the_route_names_it() -> None:
-    cluster = serving()
-    cluster.delete_by_hand("VirtualService", "fraud")
-    cluster.delete_by_hand("Service", cluster.revision(V1))
-
-    kinds = [body["kind"] for body in cluster.plan().objects]
-    cluster.settle()
-
-    assert kinds.index("Service") < kinds.index("VirtualService")
-    assert cluster.weights() == {V1: 100}
-
-
 def test_scaling_and_routing_make_no_new_revision() -> None:
     cluster = serving()
     before = cluster.revision(V1)
@@ -411,46 +242,3 @@ def test_gpus_bring_their_image_and_their_toleration() -> None:
     assert pod["containers"][0]["image"] == "server:1-gpu"
     assert pod["containers"][0]["resources"]["limits"] == {"nvidia.com/gpu": "1"}
     assert pod["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
-
-
-def test_the_drain_begins_only_when_the_route_is_seen_without_the_revision() -> None:
-    """Contract line 4: the write of the route is lost, again and again; the pods stay."""
-    cluster = serving(rollout=canary(50))
-    cluster.model(V2)
-    cluster.settle()
-    leaving = cluster.revision(V2)
-    cluster.model(V1)
-
-    for _ in range(3):
-        with pytest.raises(KilledError):
-            cluster.reconcile(die_after=1 if cluster.status.candidate else 0)
-        cluster.wait(60)
-    assert (cluster.weights(), cluster.available[leaving]) == ({V1: 50, V2: 50}, 1)
-    cluster.reconcile()
-    cluster.reconcile()
-    assert cluster.weights() == {V1: 100}
-
-    assert cluster.available[leaving] == 1
-    cluster.settle()
-    assert cluster.running() == {V1}
-
-
-def test_a_registry_that_does_not_answer_says_nothing_against_a_version_that_serves() -> None:
-    """Found on the cluster: a model that nobody touched was not Ready while the registry was slow."""
-    cluster = serving(model={"uri": "models:/fraud/7"})
-    before = cluster.status
-
-    cluster.unresolved = Unresolved(Reason.REGISTRY_UNAVAILABLE, "no answer")
-    cluster.reconcile()
-
-    assert cluster.status == before
-
-
-def test_a_registry_that_does_not_answer_leaves_open_what_an_alias_means() -> None:
-    cluster = serving(model={"uri": "models:/fraud@live"})
-
-    cluster.unresolved = Unresolved(Reason.REGISTRY_UNAVAILABLE, "no answer")
-    cluster.reconcile()
-
-    assert cluster.condition("ModelResolved") == ("Unknown", "RegistryUnavailable")
-    assert cluster.condition("Available") == ("True", "StableServes")
