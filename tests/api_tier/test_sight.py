@@ -190,7 +190,7 @@ async def test_a_volume_that_cannot_be_mounted_is_told_by_the_pods_events(
     assert soon.backend("fraud-1").obstacle is None
     found = late.backend("fraud-1").obstacle
     assert found is not None
-    assert found.reason is Reason.ARTIFACT_UNREACHABLE
+    assert found.reason is Reason.VOLUME_FAILED
     assert "no such server" in found.message
 
 
