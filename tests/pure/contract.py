@@ -284,7 +284,9 @@ def decision_7_there_are_no_more_pods_than_there_is_room_for(view: View, _past: 
     of_stable = max(view.had.get(view.stable, 0), view.gets.get(view.stable, 0))
     of_candidate = max(view.had.get(view.candidate, 0), view.gets.get(view.candidate, 0))
     carries = left(run.full, of_stable) - 1 + math.ceil(run.full * of_candidate / 100)
-    standing = sum(view.desired(name) for name in wanted)  # a policy that was just changed adds none to these
+    # a changed policy adds none to what stands; stable's Deployment is made anew if somebody deleted it
+    anew = not view.seen.backend(view.stable).deployed
+    standing = sum(view.desired(name) for name in wanted) + anew
     most = max(run.full, carries, standing)
     assert sum(wanted.values()) <= most, f"{wanted} pods are wanted where there is room for {most}"
 

@@ -150,7 +150,13 @@ def _covering(world: World, share: int) -> int:
 
 def _beside(world: World) -> bool:
     """Tell whether the candidate has a ready pod beside those of stable: there is room for both after all."""
-    return world.backend(world.record.candidate).available > 0 and world.backend(world.record.stable).desired > 0
+    return _serves(world) and world.backend(world.record.candidate).available > 0
+
+
+def _serves(world: World) -> bool:
+    """Tell whether stable has not given its room up; a Deployment that somebody deleted is about to be made anew."""
+    stable = world.backend(world.record.stable)
+    return stable.desired > 0 or not stable.deployed
 
 
 def _left_to_stable(world: World, planned: int) -> int:
@@ -160,8 +166,7 @@ def _left_to_stable(world: World, planned: int) -> int:
     """
     everything, given = full(world), _given(world, planned)
     if everything == 1:  # a pod that serves is stopped only if that is allowed; one that was stopped waits its turn
-        serves = world.backend(world.record.stable).desired > 0
-        return int(not stopped(world)) if serves else 1 - given
+        return int(not stopped(world)) if _serves(world) else 1 - given
     carrying = everything - _covering(world, min(_observed(world), planned))
     return max(everything - given, carrying - 1, 1)
 

@@ -207,3 +207,19 @@ def test_the_only_pod_is_not_stopped_when_a_candidate_beside_it_loses_its_pod() 
     cluster.reconcile()
 
     assert (cluster.weights(), cluster.desired[cluster.revision(V1)]) == ({V1: 100}, 1)
+
+
+def test_a_candidate_keeps_its_pod_when_somebody_deletes_the_deployment_of_stable() -> None:
+    """Found by chance: it was scaled to zero in the same look, with chosen requests on it."""
+    match = [{"cookie": {"name": "beta", "value": "yes"}}]
+    cluster = serving(rollout={"canary": {"trafficPercent": 0, "match": match}}, scaling={"replicas": 1})
+    cluster.model(V2)
+    cluster.settle()
+    cluster.patch(rollout={"canary": {"trafficPercent": 0, "match": match}, "surge": "NoSurge"})
+
+    cluster.delete_by_hand("Deployment", cluster.revision(V1))
+    cluster.reconcile()
+    assert cluster.available[cluster.revision(V2)] == 1
+    cluster.settle()
+
+    assert (cluster.available[cluster.revision(V1)], cluster.available[cluster.revision(V2)]) == (1, 1)
