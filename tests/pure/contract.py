@@ -281,7 +281,8 @@ def decision_7_there_are_no_more_pods_than_there_is_room_for(view: View, _past: 
         for name in (view.stable, view.candidate)
     }
     # what either side has carries until the route is seen with what it is to have
-    of_stable = max(view.had.get(view.stable, 0), view.gets.get(view.stable, 0))
+    had_by_stable = view.had.get(view.stable, 0) if view.seen.route is not None else 100  # by the front Service
+    of_stable = max(had_by_stable, view.gets.get(view.stable, 0))
     of_candidate = max(view.had.get(view.candidate, 0), view.gets.get(view.candidate, 0))
     carries = left(run.full, of_stable) - 1 + math.ceil(run.full * of_candidate / 100)
     # a changed policy adds none to what stands; stable's Deployment is made anew if somebody deleted it

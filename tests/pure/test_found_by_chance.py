@@ -197,3 +197,15 @@ def test_a_model_that_lost_status_deployment_and_front_service_at_once_goes_on_t
 
     ends(cluster)
     assert (cluster.stable, cluster.running()) == (V2, {V2})
+
+
+def test_a_route_deleted_by_hand_where_there_is_no_room_leaves_all_to_stable_for_a_look_and_comes_back() -> None:
+    cluster = world(3, {**NO_SURGE, "canary": {"trafficPercent": 34}})
+    cluster.model(V2)
+    looks(cluster, 3)
+
+    cluster.delete_by_hand("VirtualService", "fraud")
+
+    ends(cluster)
+    assert cluster.weights() == {V1: 66, V2: 34}
+    assert cluster.desired == {cluster.revision(V1): 1, cluster.revision(V2): 2}
