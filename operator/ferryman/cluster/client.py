@@ -25,6 +25,11 @@ TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
 PAGE = 100
 """How many objects of the whole cluster are read at once: a few MiB, for a node's status alone may have 50 KiB."""
 
+SLIM_PAGE = 500
+"""How many objects are read at once of which only the metadata are asked for."""
+
+SLIM = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
 Body = dict[str, Any]
 
 _ERRORS: dict[int, type[errors.ClusterError]] = {
@@ -127,6 +132,26 @@ class Client:
         query = {"fieldManager": names.FIELD_MANAGER}
         return await self._write("create", kind, "POST", body["metadata"]["namespace"], body=body, query=query)
 
+    async def replace(self, kind: Kind, body: Body) -> Body:
+        """Write a whole object that is still as its resourceVersion says."""
+        metadata = body["metadata"]
+        query = {"fieldManager": names.FIELD_MANAGER}
+        return await self._write(
+            "replace", kind, "PUT", metadata["namespace"], metadata["name"], body=body, query=query
+        )
+
+    async def metadata(self, kind: Kind, namespace: str | None, selector: str = "") -> AsyncIterator[Body]:
+        """Read the metadata alone of every object that the selector picks, holding one page of them at a time."""
+        query = {"limit": str(SLIM_PAGE), **({"labelSelector": selector} if selector else {})}
+        while True:
+            answer = await self._request("list", kind, "GET", namespace, query=query, accept=SLIM)
+            for item in answer.get("items") or ():
+                yield item["metadata"]
+            following = (answer.get("metadata") or {}).get("continue")
+            if not following:
+                return
+            query["continue"] = following
+
     async def plurals(self, group: str, version: str) -> frozenset[str]:
         """Return the plurals that the apiserver serves of a group's version; none if it serves none."""
         kind = Kind("APIResourceList", group, version, "")
@@ -170,13 +195,14 @@ class Client:
         query: dict[str, str] | None = None,
         body: Body | None = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> Body:
         try:
             request = await self._api.param_serialize(
                 method,
                 path,
                 query_params=list((query or {}).items()),
-                header_params={"Accept": "application/json", "Content-Type": content_type},
+                header_params={"Accept": accept, "Content-Type": content_type},
                 body=body,
                 auth_settings=["BearerToken"],
             )
@@ -206,16 +232,36 @@ def _said(status: int, text: bytes) -> str:
         return f"HTTP {status}"
 
 
+def _guarded(guard: Callable[[], None]) -> aiohttp.TraceConfig:
+    """Ask the guard when a write has its connection and the next step is to put it on the wire.
+
+    Asked any earlier, a process that was stopped meanwhile would send what it may no longer send.
+    """
+
+    async def about_to_send(_session: object, _context: object, sent: aiohttp.TraceRequestHeadersSentParams) -> None:
+        if sent.method != "GET":
+            guard()
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(about_to_send)
+    return trace
+
+
 @asynccontextmanager
-async def connect(wrote: Callable[[str, str], None] = _ignore) -> AsyncIterator[Client]:
-    """Connect as the pod's ServiceAccount, or, outside a cluster, as KUBECONFIG says."""
+async def connect(
+    wrote: Callable[[str, str], None] = _ignore, *, guard: Callable[[], None] | None = None
+) -> AsyncIterator[Client]:
+    """Connect as the pod's ServiceAccount, or, outside a cluster, as KUBECONFIG says.
+
+    The guard is asked before each write, and raises a ClusterError if it must not be sent.
+    """
     configuration = kubernetes.Configuration()
     try:
         kubeconfig.load_incluster_config(configuration)
     except kubeconfig.ConfigException:
         await kubeconfig.load_kube_config(client_configuration=configuration)
     # A proxy of the environment is for the world outside the cluster.
-    configuration.client_session_kwargs = {"trust_env": False}
+    configuration.client_session_kwargs = {"trust_env": False, "trace_configs": [_guarded(guard)] if guard else []}
     async with kubernetes.ApiClient(configuration) as api:
         api.user_agent = "ferryman"
         yield Client(api, wrote)

@@ -42,6 +42,7 @@ REPLICA_SET = Kind("ReplicaSet", "apps", "v1", "replicasets")
 POD = Kind("Pod", "", "v1", "pods")
 NODE = Kind("Node", "", "v1", "nodes")
 EVENT = Kind("Event", "events.k8s.io", "v1", "events")
+LEASE = Kind("Lease", "coordination.k8s.io", "v1", "leases")
 
 CHILDREN = (DEPLOYMENT, SERVICE, AUTOSCALER)
 MESH_CHILDREN = (VIRTUAL_SERVICE, DESTINATION_RULE)
