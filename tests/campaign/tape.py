@@ -94,7 +94,7 @@ class Tape:
 
     @staticmethod
     def diff(exchange: Exchange) -> list[Operation]:
-        """Return what a write changed, as a JSON patch; left out is what each write changes, and who owns which field."""
+        """Return what a write changed, as a JSON patch, without the version and the owners of fields."""
         before, after = (_plain(body) for body in (exchange.before, exchange.after))
         operations: list[Operation] = jsonpatch.make_patch(before, after).patch
         return operations
