@@ -47,6 +47,7 @@ class Settings:
     max_artifact_bytes: int = 20 * 1024 * _MIB
     drain_seconds: int = 5
     allow_http: bool = False
+    private_hosts: tuple[str, ...] = ()
     termination_log: Path = Path("/dev/termination-log")
 
 
@@ -82,6 +83,7 @@ def from_environment(env: Mapping[str, str]) -> Settings:
         max_artifact_bytes=_whole(env, "FERRYMAN_MAX_ARTIFACT_BYTES", 20 * 1024 * _MIB, least=1),
         drain_seconds=_whole(env, "FERRYMAN_DRAIN_SECONDS", 5, least=0),
         allow_http=_flag(env, "FERRYMAN_ALLOW_HTTP"),
+        private_hosts=tuple(env.get("FERRYMAN_PRIVATE_HOSTS", "").lower().replace(",", " ").split()),
         termination_log=Path(env.get("FERRYMAN_TERMINATION_LOG") or "/dev/termination-log"),
     )
 

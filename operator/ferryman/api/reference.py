@@ -1,7 +1,9 @@
-"""What a model URI may look like, once for the apiserver (CEL) and once for the operator (Python).
+"""What a model URI may look like: one table, read once as CEL for the apiserver and once as Python for the operator.
 
-The operator checks again because an object may predate a rule of the CRD. A reference names; it never
-carries credentials, and never leaves its own namespace.
+The operator checks again because an object may predate a rule of the CRD. A reference names; it never carries
+credentials, never leaves its own namespace, and never spells a name in another way than the plainest: what two
+readers could read in two ways is refused. docs/decisions/0011-where-models-may-come-from.md says why each rule is
+as it is, and what no rule about a text can know.
 """
 
 from __future__ import annotations
@@ -11,20 +13,50 @@ from dataclasses import dataclass
 
 SCHEMES = ("models:/", "s3://", "https://", "pvc://")
 
-_NAME = r"[A-Za-z0-9][A-Za-z0-9 _.-]*"
-PATTERNS = {
-    "models:/": rf"^models:/{_NAME}(/[1-9][0-9]*|@[A-Za-z0-9][A-Za-z0-9_-]*)$",
-    "s3://": r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[A-Za-z0-9!_.*'()=+,@/-]+$",
-    "https://": r"^https://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?/[A-Za-z0-9_.~%!$&'()*+,;=:@/-]+$",
-    "pvc://": r"^pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9_.=+,@/-]+$",
-}
+_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_LAST_LABEL = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
+"""A host whose last label begins with a digit is an address in one of its many notations."""
+_INSIDE = ("localhost", "local", "internal", "svc", "arpa")
+"""Zones whose names mean something only inside a machine, a cloud or a cluster."""
+_PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+_ENCODED = r"%(2[0-46-9A-DFa-df]|3[A-Fa-f]|40|5[BDEbde]|60|7[B-Db-d])"
+"""Printable ASCII that may have to be encoded in a path: not `%` and `\\`, nor what never has to be, such as `.`."""
+_PATH = r"(/[A-Za-z0-9!_.*'()=+,@-]+)+/?"
+_WEB_PATH = rf"(/([A-Za-z0-9!_.*'()=+,@$&:;~-]|{_ENCODED})+)+/?"
+
 FORMS = {
-    "models:/": "models:/NAME/VERSION or models:/NAME@ALIAS",
-    "s3://": "s3://BUCKET/KEY",
-    "https://": "https://HOST/PATH without user, query or fragment",
-    "pvc://": "pvc://CLAIM/PATH",
+    "models:/": (
+        r"models:/[A-Za-z0-9]([A-Za-z0-9 _.-]*[A-Za-z0-9_.-])?(/[1-9][0-9]{0,8}|@[A-Za-z0-9][A-Za-z0-9_-]*)",
+        "models:/NAME/VERSION or models:/NAME@ALIAS",
+    ),
+    "s3://": (rf"s3://{_LABEL}(\.{_LABEL})*{_PATH}", "s3://BUCKET/KEY"),
+    "https://": (
+        rf"https://({_LABEL}\.)+{_LAST_LABEL}(:{_PORT})?{_WEB_PATH}",
+        "https://HOST/PATH, with a host's full name in lower case, and without user, query or fragment",
+    ),
+    "pvc://": (rf"pvc://{_LABEL}(\.{_LABEL})*{_PATH}", "pvc://CLAIM/PATH"),
 }
-_TRAVERSAL = r"(^|/)(\.|%2[eE])(\.|%2[eE])(/|$)"
+"""Of each scheme, the whole text that it may be, and how people are told that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A pattern that every URI beginning in one way must have, or must not have, and what is said otherwise."""
+
+    begins: str
+    pattern: str
+    wanted: bool
+    message: str
+
+    def cel(self) -> str:
+        """Return the rule as the apiserver evaluates it."""
+        claim = f"self.uri.matches({_quoted(self.pattern)})"
+        claim = claim if self.wanted else f"!{claim}"
+        return f"!self.uri.startsWith('{self.begins}') || {claim}" if self.begins else claim
+
+    def holds(self, uri: str) -> bool:
+        """Tell whether a URI obeys the rule."""
+        return not uri.startswith(self.begins) or (re.search(self.pattern, uri) is not None) is self.wanted
 
 
 def _quoted(pattern: str) -> str:
@@ -32,34 +64,36 @@ def _quoted(pattern: str) -> str:
     return "'" + pattern.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _cel_rules() -> list[tuple[str, str]]:
-    known = " || ".join(f"self.uri.startsWith('{scheme}')" for scheme in SCHEMES)
-    rules = [(known, f"spec.model.uri must begin with one of {', '.join(SCHEMES)}")]
-    for scheme, pattern in PATTERNS.items():
-        rules.append(
-            (
-                f"!self.uri.startsWith('{scheme}') || self.uri.matches({_quoted(pattern)})",
-                f"spec.model.uri must have the form {FORMS[scheme]}",
-            )
-        )
-    rules.append(
-        (f"!self.uri.matches({_quoted(_TRAVERSAL)})", "spec.model.uri must not climb with '..'"),
-    )
-    return rules
-
-
-CEL_RULES = _cel_rules()
+RULES = (
+    Rule("", rf"^({'|'.join(SCHEMES)})", True, f"spec.model.uri must begin with one of {', '.join(SCHEMES)}"),
+    # a line break at the end is caught here: Python's $ would let it pass
+    Rule("", r"[^ -~]", False, "spec.model.uri must be printable ASCII"),
+    *(
+        Rule(scheme, f"^{text}$", True, f"spec.model.uri must have the form {told}")
+        for scheme, (text, told) in FORMS.items()
+    ),
+    Rule("", r"(/|%2[Ff])\.\.?(/|%2[Ff]|;|%3[Bb]|$)", False, "spec.model.uri must not climb with '..'"),
+    Rule(
+        "https://",
+        rf"^https://[^/]*\.({'|'.join(_INSIDE)})(:[0-9]+)?/",
+        False,
+        "spec.model.uri must not name a host inside the cluster or the cloud, such as NAME.svc or NAME.internal: "
+        "use s3://, models:/ or pvc://, or the host's public name",
+    ),
+    Rule("s3://", r"^s3://[0-9]+(\.[0-9]+){3}/", False, "spec.model.uri must not have an address for a bucket"),
+    Rule("s3://", r"^s3://([^/]{1,2}|[^/]{64,})/", False, "spec.model.uri must name a bucket of 3 to 63 characters"),
+    Rule(
+        "", r"^(https|pvc)://[^/:]{254,}", False, "spec.model.uri must name a host or claim of at most 253 characters"
+    ),
+)
+CEL_RULES = [(rule.cel(), rule.message) for rule in RULES]
 
 
 def checked(uri: str) -> str:
     """Return the URI unchanged, or raise ValueError with the sentence that the apiserver would have said."""
-    scheme = next((known for known in SCHEMES if uri.startswith(known)), None)
-    if scheme is None:
-        raise ValueError(f"spec.model.uri must begin with one of {', '.join(SCHEMES)}")
-    if not re.fullmatch(PATTERNS[scheme].strip("^$"), uri):
-        raise ValueError(f"spec.model.uri must have the form {FORMS[scheme]}")
-    if re.search(_TRAVERSAL, uri):
-        raise ValueError("spec.model.uri must not climb with '..'")
+    for rule in RULES:
+        if not rule.holds(uri):
+            raise ValueError(rule.message)
     return uri
 
 

@@ -71,9 +71,10 @@ def _download(source: sources.Source, into: Path, settings: contract.Settings) -
 
             single = s3.fetch(source, into, limit=limit)
         case sources.Kind.WEB:
-            from ferryman_server.fetch import web  # noqa: PLC0415
+            from ferryman_server.fetch import reach, web  # noqa: PLC0415
 
-            return web.fetch(source, into, limit=limit, allow_http=settings.allow_http)
+            allowed = reach.Reach(settings.private_hosts)
+            return web.fetch(source, into, limit=limit, allow_http=settings.allow_http, allowed=allowed)
         case sources.Kind.VOLUME:
             from ferryman_server.fetch import volume  # noqa: PLC0415
 

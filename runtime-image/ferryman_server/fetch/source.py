@@ -4,11 +4,18 @@ The operator has already resolved aliases, so a registry reference always carrie
 """
 
 import enum
+import re
 import urllib.parse
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from ferryman_server.reason import FatalError, Reason
+
+# what two readers could read in two ways: control characters, spaces, other scripts, backslashes, and what decodes to
+# them, to a percent sign, or to nothing
+_ODD = re.compile(r"[^!-~]|[\\]|%(?![0-9A-Fa-f]{2})|%[01][0-9A-Fa-f]|%7[Ff]|%5[Cc]|%25|%[Cc][01]|%[Ee]0%[89]")
+_LONGEST = 2048
+_SEPARATORS = re.compile(r"[/;?]")
+_VERSION = re.compile(r"[0-9]{1,9}")
 
 
 class Kind(enum.StrEnum):
@@ -31,13 +38,12 @@ class Source:
 
 
 def parse(uri: str, *, allow_http: bool = False) -> Source:
-    """Read a URI; one that names no place is refused with what would do."""
+    """Read a URI; one that names no place, or that can be read in two ways, is refused with what would do."""
     scheme, _, rest = uri.partition(":")
+    if fault := _ambiguous(uri, scheme, rest):
+        raise _malformed(uri, fault)
     if scheme == "models":
-        name, _, version = rest.removeprefix("//").strip("/").partition("/")
-        if not name or not version.isdecimal():
-            raise _malformed(uri, "models:/name/version, with a version number")
-        return Source(Kind.REGISTRY, uri, urllib.parse.unquote(name), version)
+        return _registered(uri, rest)
     parts = urllib.parse.urlsplit(uri)
     path = urllib.parse.unquote(parts.path).lstrip("/")
     match scheme:
@@ -55,11 +61,31 @@ def parse(uri: str, *, allow_http: bool = False) -> Source:
                 raise _malformed(uri, "https://host/path/to/model")
             return Source(Kind.WEB, uri, parts.netloc, path)
         case "pvc":
-            if not parts.netloc or ".." in PurePosixPath(path).parts:
-                raise _malformed(uri, "pvc://claim/path, without ..")
+            if not parts.netloc:
+                raise _malformed(uri, "pvc://claim/path")
             return Source(Kind.VOLUME, uri, parts.netloc, path)
         case _:
             raise _malformed(uri, "models:/, s3://, https:// or pvc://")
+
+
+def _registered(uri: str, rest: str) -> Source:
+    name, _, version = rest.removeprefix("//").removeprefix("/").partition("/")
+    if not name or not {"@", ":"}.isdisjoint(name) or not _VERSION.fullmatch(version):
+        raise _malformed(uri, "models:/name/version, with a version number")
+    return Source(Kind.REGISTRY, uri, urllib.parse.unquote(name), version)
+
+
+def _ambiguous(uri: str, scheme: str, rest: str) -> str:
+    """Return what to write in place of a URI that two readers could read in two ways; nothing for a plain one."""
+    if len(uri) > _LONGEST:
+        return f"at most {_LONGEST} characters"
+    if _ODD.search(uri.replace(" ", "") if scheme == "models" else uri):
+        return "printable ASCII, with what has to be encoded encoded once"
+    if not {".", ".."}.isdisjoint(_SEPARATORS.split(urllib.parse.unquote(rest))):
+        return "a path without . and .."
+    if "#" in uri or "@" in rest.removeprefix("//").partition("/")[0]:
+        return "an address without user, password and fragment"
+    return ""
 
 
 def _malformed(uri: str, wanted: str) -> FatalError:

@@ -1,24 +1,27 @@
 """Downloads a model file or archive over https."""
 
-import urllib.parse
 from pathlib import Path, PurePosixPath
 
 import requests
 
-from ferryman_server.fetch import progress
+from ferryman_server.fetch import progress, reach
 from ferryman_server.fetch import source as sources
 from ferryman_server.reason import FatalError, Reason, first_line
 
 _TIMEOUT = (5, 30)
 _CHUNK = 1024 * 1024
+_MOST_REDIRECTS = 5
 
 
-def fetch(source: sources.Source, into: Path, *, limit: int, allow_http: bool) -> Path:
+def fetch(source: sources.Source, into: Path, *, limit: int, allow_http: bool, allowed: reach.Reach) -> Path:
     """Download to a file named as in the URL, and give it back."""
     target = into / (PurePosixPath(source.path).name or "model")
     try:
-        with requests.get(source.uri, stream=True, timeout=_TIMEOUT) as answer:
-            _accept(source, answer, allow_http=allow_http)
+        with (
+            _session(allowed, allow_http=allow_http) as session,
+            session.get(source.uri, stream=True, timeout=_TIMEOUT) as answer,
+        ):
+            _accept(source, answer)
             _save(source, answer, target, limit)
     except requests.exceptions.SSLError as error:
         raise FatalError(
@@ -37,12 +40,16 @@ def fetch(source: sources.Source, into: Path, *, limit: int, allow_http: bool) -
     return target
 
 
-def _accept(source: sources.Source, answer: requests.Response, *, allow_http: bool) -> None:
-    hops = [*answer.history, answer]
-    if not allow_http and any(urllib.parse.urlsplit(hop.url).scheme != "https" for hop in hops):
-        raise FatalError(
-            Reason.ARTIFACT_FORBIDDEN, f"{_plain(source.uri)} was redirected to plain http; serve it over https."
-        )
+def _session(allowed: reach.Reach, *, allow_http: bool) -> requests.Session:
+    """Return a session in which every hop is looked at before it is taken."""
+    session = requests.Session()
+    session.max_redirects = _MOST_REDIRECTS
+    session.mount("https://", reach.Adapter(allowed))
+    session.mount("http://", reach.Adapter(allowed) if allow_http else reach.Refusal())
+    return session
+
+
+def _accept(source: sources.Source, answer: requests.Response) -> None:
     status = answer.status_code
     if status in {401, 403}:
         raise FatalError(

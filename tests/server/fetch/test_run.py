@@ -17,7 +17,7 @@ from ferryman_server import settings as contract
 from ferryman_server.fetch import digest, run
 from ferryman_server.reason import FatalError, Reason
 
-SETTINGS = contract.Settings("iris", allow_http=True)
+SETTINGS = contract.Settings("iris", allow_http=True, private_hosts=("127.0.0.1",))
 
 
 class Shop(http.server.SimpleHTTPRequestHandler):
