@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from cluster_io import virtual_time
+from ferryman.cluster import errors
 from ferryman.cluster.queue import Key, Queue
 
 FRAUD, CHURN = Key("default", "fraud"), Key("default", "churn")
@@ -182,3 +183,63 @@ def test_depth_counts_what_is_due_and_waits() -> None:
         return depths
 
     assert virtual_time.run(story()) == [1, 0]
+
+
+def refused(_key: Key, seconds: float) -> errors.Unavailable:
+    return errors.Unavailable("apply", "Deployment", "default", "fraud-1", "later", seconds)
+
+
+def test_the_apiserver_is_left_alone_for_as_long_as_it_asks() -> None:
+    async def fraud_is_told_to_wait(key: Key) -> float | None:
+        if key == FRAUD:
+            raise refused(key, 12.0)
+        return None
+
+    async def story() -> list[tuple[float, str]]:
+        world = World(fraud_is_told_to_wait)
+        world.queue.add(FRAUD)
+        events = [(after, lambda: world.queue.add(FRAUD)) for after in (1, 5, 11)]
+        await world.during(30, *events, (6, lambda: world.queue.add(CHURN)))
+        return world.looks
+
+    assert virtual_time.run(story()) == [(0.0, "fraud"), (6.0, "churn"), (12.0, "fraud"), (24.0, "fraud")]
+
+
+def test_an_event_during_a_look_that_fails_does_not_shorten_the_rest() -> None:
+    async def looks_a_while_and_is_told_to_wait(key: Key) -> float | None:
+        await asyncio.sleep(2)
+        raise refused(key, 10.0)
+
+    async def story() -> list[tuple[float, str]]:
+        world = World(looks_a_while_and_is_told_to_wait)
+        world.queue.add(FRAUD)
+        await world.during(20, (1, lambda: world.queue.add(FRAUD)))
+        return world.looks
+
+    assert virtual_time.run(story()) == [(0.0, "fraud"), (12.0, "fraud")]
+
+
+def test_nobody_is_left_alone_for_longer_than_a_minute() -> None:
+    async def told_to_wait_for_a_day(key: Key) -> float | None:
+        raise refused(key, 86400.0)
+
+    async def story() -> list[tuple[float, str]]:
+        world = World(told_to_wait_for_a_day)
+        world.queue.add(FRAUD)
+        await world.during(100)
+        return world.looks
+
+    assert virtual_time.run(story()) == [(0.0, "fraud"), (60.0, "fraud")]
+
+
+def test_a_short_rest_does_not_shorten_the_wait_that_grows() -> None:
+    async def told_to_wait_a_second(key: Key) -> float | None:
+        raise refused(key, 1.0)
+
+    async def story() -> list[float]:
+        world = World(told_to_wait_a_second)
+        world.queue.add(FRAUD)
+        await world.during(15)
+        return world.failures
+
+    assert virtual_time.run(story()) == [1.0, 1.0, 1.0, 1.6, 3.2, 6.4, 12.8]

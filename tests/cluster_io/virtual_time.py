@@ -9,6 +9,9 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
+MOMENT = 1e-9
+"""No clock stands still while one waits: a sum of waits may lack the last digit of the time that it is to reach."""
+
 
 class _Selector(selectors.DefaultSelector):
     def __init__(self) -> None:
@@ -19,7 +22,7 @@ class _Selector(selectors.DefaultSelector):
         ready = super().select(0)
         if not ready:
             assert timeout is not None, "everything waits, and nothing will ever happen"
-            self.now += max(timeout, 0)
+            self.now += max(timeout, MOMENT)
         return ready
 
 

@@ -7,7 +7,7 @@ object in one namespace. What goes wrong is translated here, once, into `errors`
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
@@ -18,6 +18,7 @@ from kubernetes.aio import config as kubeconfig
 
 from ferryman.cluster import errors
 from ferryman.cluster.kinds import Kind
+from ferryman.cluster.rate import Rate
 from ferryman.render import names
 
 TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
@@ -39,6 +40,7 @@ _ERRORS: dict[int, type[errors.ClusterError]] = {
     HTTPStatus.GONE: errors.Gone,
     HTTPStatus.UNPROCESSABLE_ENTITY: errors.Invalid,
     HTTPStatus.BAD_REQUEST: errors.Invalid,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: errors.Invalid,
 }
 
 
@@ -52,6 +54,7 @@ class Client:
     def __init__(self, api: kubernetes.ApiClient, wrote: Callable[[str, str], None] = _ignore) -> None:
         self._api = api
         self._wrote = wrote
+        self._rate = Rate()
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Body:
         """Read one object."""
@@ -164,7 +167,8 @@ class Client:
     async def _write(
         self, verb: str, kind: Kind, method: str, namespace: str, name: str | None = None, **parts: Any
     ) -> Body:
-        """Send every write, so that each can be counted and none leaves its object's namespace."""
+        """Send every write at its turn, so that each can be counted and none leaves its object's namespace."""
+        await self._rate.turn(kind)
         answer = await self._request(verb, kind, method, namespace, name, **parts)
         self._wrote(verb, kind.name)
         return answer
@@ -212,8 +216,12 @@ class Client:
             detail = str(error) or "no answer in time"
             raise errors.Unavailable(verb, kind.name, *where, detail) from error
         if response.status >= HTTPStatus.BAD_REQUEST:
-            raise _error(response.status, text)(verb, kind.name, *where, _said(response.status, text))
-        answer: Body = json.loads(text)
+            said, wait = _said(response.status, text), _wait(response.headers)
+            raise _error(response.status, text)(verb, kind.name, *where, said, wait)
+        try:
+            answer: Body = json.loads(text)
+        except ValueError as error:
+            raise errors.Unavailable(verb, kind.name, *where, "the answer is not JSON") from error
         return answer
 
 
@@ -230,6 +238,14 @@ def _said(status: int, text: bytes) -> str:
         return str(json.loads(text)["message"])
     except (ValueError, KeyError, TypeError):
         return f"HTTP {status}"
+
+
+def _wait(headers: Mapping[str, str]) -> float:
+    """Return for how many seconds the apiserver does not want to be asked again; it counts them, and names no date."""
+    try:
+        return max(float(headers.get("Retry-After", "0")), 0.0)
+    except ValueError:
+        return 0.0
 
 
 def _guarded(guard: Callable[[], None]) -> aiohttp.TraceConfig:

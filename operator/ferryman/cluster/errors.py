@@ -18,6 +18,8 @@ class ClusterError(Exception):
     namespace: str
     name: str
     detail: str
+    retry_after: float = 0.0
+    """For how many seconds the apiserver does not want to be asked again."""
 
     def __str__(self) -> str:
         """Return one line: what was tried, on what, and what came of it."""

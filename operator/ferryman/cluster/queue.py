@@ -1,7 +1,8 @@
 """The work queue: which object is to be looked at next, and when.
 
 For one key at most one look runs and at most one waits. A look that failed is repeated after a wait that doubles; one
-that succeeded may ask to be repeated later. Whatever is added meanwhile can only make the next look come sooner.
+that succeeded may ask to be repeated later. Whatever is added meanwhile can only make the next look come sooner, but
+not before the time until which the apiserver wants to be left alone with this key.
 """
 
 from __future__ import annotations
@@ -11,8 +12,12 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+from ferryman.cluster import errors
+
 FIRST_BACKOFF = 0.2
 LAST_BACKOFF = 30.0
+LONGEST_REST = 60.0
+"""The apiserver may ask for a rest of this length; one that asks for more is asked again all the same."""
 
 
 class Key(NamedTuple):
@@ -49,11 +54,12 @@ class Queue:
         self._due: dict[Key, float] = {}
         self._running: set[Key] = set()
         self._failures: dict[Key, int] = {}
+        self._rest_until: dict[Key, float] = {}
         self._changed = asyncio.Event()
 
     def add(self, key: Key, after: float = 0.0) -> None:
         """Ask for a look at an object, at the latest after so many seconds."""
-        due = self._clock() + after
+        due = max(self._clock() + after, self._rest_until.get(key, 0.0))
         self._due[key] = min(due, self._due.get(key, due))
         self._changed.set()
 
@@ -92,11 +98,12 @@ class Queue:
         try:
             wake_after = await self._process(key)
         except Exception as error:  # noqa: BLE001 whatever it is, the next look may succeed
-            delay = self._backoff(key)
+            delay = max(self._backoff(key), self._rest(key, error))
             self._report(key, error, delay)
             self.add(key, delay)
         else:
             self._failures.pop(key, None)
+            self._rest_until.pop(key, None)
             if wake_after is not None:
                 self.add(key, wake_after)
         finally:
@@ -108,3 +115,12 @@ class Queue:
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         longest = min(LAST_BACKOFF, FIRST_BACKOFF * 2.0 ** min(failures - 1, 16))
         return longest * (0.5 + self._jitter() / 2)
+
+    def _rest(self, key: Key, error: Exception) -> float:
+        """Return for how long the apiserver wants to be left alone; nothing that waits already comes sooner."""
+        asked = error.retry_after if isinstance(error, errors.ClusterError) else 0.0
+        rest = min(asked, LONGEST_REST)
+        until = self._rest_until[key] = self._clock() + rest
+        if key in self._due:
+            self._due[key] = max(self._due[key], until)
+        return rest
