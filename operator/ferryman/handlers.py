@@ -6,18 +6,20 @@ handler: each of them would write to the object, or hold up its deletion while t
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import random
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import kopf
 
-from ferryman.cluster import kinds
+from ferryman.cluster import kinds, sweep
 from ferryman.cluster.kinds import Kind
 from ferryman.cluster.queue import Key
-from ferryman.render import names
 
-WATCHED = (*kinds.CHILDREN, kinds.POD)
+LOGIN_SECONDS = 60.0
+"""Credentials that were refused this soon after they were read may be the same still."""
 
 
 class Backoffs:
@@ -31,26 +33,55 @@ class Backoffs:
             wait = min(wait * 2, 30.0)
 
 
-def doors(enqueue: Callable[[Key], None], *, mesh: bool) -> kopf.OperatorRegistry:
+class Heard(Protocol):
+    """Takes in which object an event told of."""
+
+    def __call__(self, kind: Kind, metadata: Mapping[str, Any], *, gone: bool) -> None:
+        """Take in one event."""
+
+
+class Login:
+    """Reads the credentials anew whenever the apiserver refused them: a projected token changes every hour.
+
+    kopf takes no credentials that were refused once, and would end its watches if the token is still the same; so
+    each reading is told apart from the one before. What is refused again and again is tried less and less often.
+    """
+
+    def __init__(self) -> None:
+        self._times = 0
+        self._last = float("-inf")
+        self._waits = iter(Backoffs())
+
+    async def read(self, **context: Any) -> kopf.ConnectionInfo | None:
+        """Return what stands in the pod, or in the kubeconfig, now."""
+        clock = asyncio.get_running_loop().time
+        if clock() - self._last > LOGIN_SECONDS:
+            self._waits = iter(Backoffs())
+        else:
+            await asyncio.sleep(next(self._waits))
+        self._last, self._times = clock(), self._times + 1
+        found = await asyncio.to_thread(kopf.login_via_client, **context)
+        return dataclasses.replace(found, priority=self._times) if found is not None else None
+
+
+def doors(enqueue: Callable[[Key], None], heard: Heard, *, mesh: bool) -> kopf.OperatorRegistry:
     """Return every door, each leading to `enqueue`; those for Istio's kinds only where they are served."""
     registry = kopf.OperatorRegistry()
-    kopf.on.login(registry=registry)(kopf.login_via_client)
-
-    async def parent(namespace: str | None, name: str, **_: Any) -> None:
-        """A ModelDeployment was made, changed or deleted."""
-        if namespace is not None:
-            enqueue(Key(namespace, name))
-
-    async def child(namespace: str | None, labels: Mapping[str, str], **_: Any) -> None:
-        """Something that belongs to a ModelDeployment was made, changed or deleted."""
-        owner = labels.get(names.LABEL_DEPLOYMENT)
-        if namespace is not None and owner is not None:
-            enqueue(Key(namespace, owner))
-
-    kopf.on.event(*_address(kinds.MODEL_DEPLOYMENT), registry=registry)(parent)
-    for kind in _watched(mesh=mesh):
-        kopf.on.event(*_address(kind), id=f"child-{kind.plural}", registry=registry)(child)
+    kopf.on.login(id="credentials", backoff=2.0, registry=registry)(Login().read)
+    for kind in (kinds.MODEL_DEPLOYMENT, *sweep.watched(mesh=mesh)):
+        kopf.on.event(*_address(kind), id=kind.plural, registry=registry)(_door(kind, enqueue, heard))
     return registry
+
+
+def _door(kind: Kind, enqueue: Callable[[Key], None], heard: Heard) -> Callable[..., Any]:
+    async def door(meta: Mapping[str, Any], type: str | None, **_: Any) -> None:  # noqa: A002 kopf's name for it
+        """Say that an object was made, changed or deleted, to the ModelDeployment that it is or belongs to."""
+        heard(kind, meta, gone=type == "DELETED")
+        key = sweep.owner(kind, meta)
+        if key is not None:
+            enqueue(key)
+
+    return door
 
 
 def settings(*, mesh: bool) -> kopf.OperatorSettings:
@@ -69,13 +100,9 @@ def settings(*, mesh: bool) -> kopf.OperatorSettings:
     chosen.process.ultimate_exiting_timeout = 25
     # Kinds that come and go are found by our own look at discovery, which needs no right to list CRDs or namespaces.
     chosen.scanning.disabled = True
-    for kind in _watched(mesh=mesh):
-        chosen.watching.label_selectors[_address(kind)] = names.LABEL_DEPLOYMENT
+    for kind in sweep.watched(mesh=mesh):
+        chosen.watching.label_selectors[_address(kind)] = sweep.selector(kind)
     return chosen
-
-
-def _watched(*, mesh: bool) -> tuple[Kind, ...]:
-    return (*WATCHED, *kinds.MESH_CHILDREN) if mesh else WATCHED
 
 
 def _address(kind: Kind) -> tuple[str, str, str]:

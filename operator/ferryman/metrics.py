@@ -24,6 +24,12 @@ RECONCILE_ERRORS = Counter(
 )
 WRITES = Counter("ferryman_writes_total", "Writes to the apiserver, by verb and kind of object.", ["verb", "kind"])
 QUEUE_DEPTH = Gauge("ferryman_queue_depth", "ModelDeployments that are due to be looked at and wait for a worker.")
+ACTING = Gauge("ferryman_acting", "1 in the operator that acts, 0 in one that stands by.")
+LOST_EVENTS = Counter(
+    "ferryman_lost_events_total",
+    "Changes that the sweep found and of which no watch had told, by kind of object.",
+    ["kind"],
+)
 TRAFFIC = Gauge(
     "ferryman_traffic_weight_percent",
     "The share of live traffic of a ModelDeployment's stable and candidate revision, as its route says.",
@@ -36,15 +42,25 @@ PHASE = Gauge(
 )
 
 
-def serve(port: int, queue_depth: Callable[[], float]) -> None:
+def serve(port: int) -> None:
     """Answer Prometheus on a port, from a thread of its own."""
-    QUEUE_DEPTH.set_function(queue_depth)
     prometheus_client.start_http_server(port)
+
+
+def act(queue_depth: Callable[[], float]) -> None:
+    """Tell that this operator acts, and how much it has to do."""
+    ACTING.set(1)
+    QUEUE_DEPTH.set_function(queue_depth)
 
 
 def wrote(verb: str, kind: str) -> None:
     """Count a write."""
     WRITES.labels(verb, kind).inc()
+
+
+def lost_event(kind: str) -> None:
+    """Count a change that no watch told of."""
+    LOST_EVENTS.labels(kind).inc()
 
 
 def failed(error: BaseException) -> None:

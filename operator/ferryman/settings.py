@@ -41,6 +41,8 @@ class Settings(BaseModel):
     """How long one question to the registry may take."""
     resync_seconds: Annotated[float, Field(gt=0)] = 300.0
     """How often every object is looked at even if no event asked for it."""
+    sweep_seconds: Annotated[float, Field(gt=0)] = 30.0
+    """How often it is looked for changes that no event told of."""
     namespaces: Words = ()
     """The namespaces to watch; empty means all."""
     workers: Annotated[int, Field(ge=1)] = 8
@@ -49,6 +51,10 @@ class Settings(BaseModel):
     """Where Prometheus finds the operator's metrics."""
     liveness_port: Annotated[int, Field(ge=0, le=65535)] = 8081
     """Where the kubelet asks whether the operator is alive."""
+    lease_namespace: str = ""
+    """Where the Lease is by which one of several operators acts; empty means that there is no other operator."""
+    lease_name: str = "ferryman"
+    """The name of that Lease."""
     cluster_domain: str = "cluster.local"
     """The cluster's DNS domain."""
 

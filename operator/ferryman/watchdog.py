@@ -1,63 +1,109 @@
-"""What kopf does not notice by itself: that one of its watches has ended, or that the cluster's kinds have changed.
+"""The signs by which the operator knows that it is deaf or stuck, and is to begin anew.
 
-kopf goes on without a watch that ended, healthy and deaf. It also never looks again for kinds that were absent at the
-start. In both cases the process is to begin anew; these two tasks end when that is so.
+kopf goes on without a watch that ended, healthy and deaf; a look, or the whole process, may hang. Each sign answers
+with a sentence when something is wrong. The process ends with it, and the kubelet hears it meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-
-from ferryman.cluster import errors, kinds
-from ferryman.cluster.client import Client
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
 
 LOOK_SECONDS = 1.0
-KINDS_SECONDS = 5.0
-ASK_SECONDS = 5.0
 
-log = logging.getLogger(__name__)
+LAG_SECONDS = 30.0
+"""How long nothing at all may have been done: whatever stood still so long knows nothing of the world any more."""
+
+OVERDUE_SECONDS = 90.0
+"""How long a look may take that is to be cut off after a minute."""
+
+SLACK_SECONDS = 60.0
+
+Clock = Callable[[], float]
+Sign = Callable[[], str | None]
+"""Tells what is wrong, if something is."""
+
+Key = TypeVar("Key")
 
 
-async def watch_ends() -> str:
-    """Wait until one of kopf's watches has ended; return which."""
-    seen: set[str] = set()
-    while True:
+class Watchdog:
+    """All signs together."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._signs: list[Sign] = []
+
+    def watch(self, *signs: Sign) -> None:
+        """Heed more signs."""
+        self._signs += signs
+
+    def wrong(self) -> str | None:
+        """Return the first thing that is wrong."""
+        return next((said for sign in self._signs if (said := sign()) is not None), None)
+
+    async def run(self) -> str:
+        """Wait until something is wrong; return what."""
+        while True:
+            before = self._clock()
+            await asyncio.sleep(LOOK_SECONDS)
+            lag = self._clock() - before - LOOK_SECONDS
+            if lag > LAG_SECONDS:
+                return f"the process stood still for {lag:.0f} s"
+            if (said := self.wrong()) is not None:
+                return said
+
+
+class Watches:
+    """kopf's watches: each that was there has to stay."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def __call__(self) -> str | None:
+        """Name one that is gone."""
         alive = {task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("watcher for ")}
-        missing = seen - alive
-        if missing:
-            return f"{min(missing)} is gone"
-        seen |= alive
-        await asyncio.sleep(LOOK_SECONDS)
+        self._seen |= alive
+        missing = self._seen - alive
+        return f"{min(missing)} is gone" if missing else None
 
 
-async def served(client: Client) -> frozenset[str]:
-    """Return which of the kinds that may be absent are served; wait for an apiserver that does not answer."""
-    wait = 0.5
-    while True:
+class Resync:
+    """The resync: one in two has to succeed."""
+
+    def __init__(self, clock: Clock, period: float) -> None:
+        self._clock = clock
+        self._longest = 2 * period + SLACK_SECONDS
+        self._last = clock()
+
+    def succeeded(self) -> None:
+        """Take in that everything was found, and will be looked at."""
+        self._last = self._clock()
+
+    def __call__(self) -> str | None:
+        """Say so if the last success is too long ago."""
+        ago = self._clock() - self._last
+        return f"no resync succeeded for {ago:.0f} s" if ago > self._longest else None
+
+
+class Looks(Generic[Key]):
+    """The looks that are under way: none may outlast its deadline. Stands around what does them."""
+
+    def __init__(self, process: Callable[[Key], Awaitable[float | None]], clock: Clock) -> None:
+        self._process = process
+        self._clock = clock
+        self._begun: dict[Key, float] = {}
+
+    async def __call__(self, key: Key) -> float | None:
+        """Look, and know since when."""
+        self._begun[key] = self._clock()
         try:
-            own, mesh = kinds.MODEL_DEPLOYMENT, kinds.VIRTUAL_SERVICE
-            found = await client.plurals(own.group, own.version) | await client.plurals(mesh.group, mesh.version)
-        except errors.ClusterError as error:
-            log.warning("cannot ask which kinds are served: %s", error)
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, 10.0)
-        else:
-            return found & {kind.plural for kind in (own, *kinds.MESH_CHILDREN)}
+            return await self._process(key)
+        finally:
+            del self._begun[key]
 
-
-async def kinds_change(client: Client, before: frozenset[str]) -> None:
-    """Wait until other kinds are served than before."""
-    while True:
-        await asyncio.sleep(KINDS_SECONDS)
-        if await served(client) != before:
-            return
-
-
-async def only_a_kind_went(client: Client, before: frozenset[str]) -> bool:
-    """Tell whether a watch may have ended because its kind is no longer served."""
-    try:
-        async with asyncio.timeout(ASK_SECONDS):
-            return await served(client) != before
-    except TimeoutError:
-        return False
+    def overdue(self) -> str | None:
+        """Name one that should have been cut off long ago."""
+        key, begun = min(self._begun.items(), key=lambda item: item[1], default=(None, self._clock()))
+        took = self._clock() - begun
+        return f"the look at {key} has not ended in {took:.0f} s" if took > OVERDUE_SECONDS else None

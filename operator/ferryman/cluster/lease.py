@@ -140,6 +140,23 @@ class Lease:
         self._election.saw(_record(body) if body is not None else None, self._clock())
 
 
+class Alone:
+    """The part of an operator that knows that there is no other."""
+
+    guard = None
+
+    async def acquire(self) -> None:
+        """Act at once."""
+
+    async def keep(self) -> str:
+        """Act for ever."""
+        await asyncio.Event().wait()
+        return ""
+
+    async def release(self) -> None:
+        """Leave nothing behind."""
+
+
 def _claimed(body: Body | None, namespace: str, name: str, me: str) -> Body:
     """Return the Lease with ourselves as the holder; whatever else it says stays."""
     now = _now()
