@@ -80,7 +80,7 @@ class FaultProxy:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         life = await self._lives.admit(request.protocol)
         body = await request.content.read()
-        if life is None or life.over:
+        if life is None:
             return dropped(request)
         wanted = asked.read(request.method, request.path, request.query, body)
         treated = self._run.treat(request, body, wanted, life, self._upstream)

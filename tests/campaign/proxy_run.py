@@ -53,16 +53,24 @@ class Run:
         self, request: web.BaseRequest, body: bytes, asked: Asked, life: Life, upstream: Upstream
     ) -> web.StreamResponse:
         """Note a request, let befall it what the plan says, and answer it."""
-        now = time.monotonic()
-        call = Call(request, body, asked, life, self.tape.note(life.number, now, asked))
-        settling = None
-        for aim in self.aims.at_request(asked, life.number, now):
+        if life.over:
+            return dropped(request)
+        call = Call(request, body, asked, life, self.tape.note(life.number, time.monotonic(), asked))
+        try:
+            return await self._befall(call, upstream)
+        except Exception as error:
+            call.exchange.suffers(f"the proxy itself failed: {error!r}")  # no fault of anybody else's
+            raise
+
+    async def _befall(self, call: Call, upstream: Upstream) -> web.StreamResponse:
+        asked, settling = call.asked, None
+        for aim in self.aims.at_request(asked, call.life.number, call.exchange.at):
             if isinstance(aim.fault, SETTLES):
                 settling = settling or aim
             else:
                 await self._delay(aim, call)
-        if life.over:
-            return dropped(request)
+        if call.life.over:
+            return dropped(call.request)
         if settling is not None and (answer := await self._settle_early(settling, call)):
             return answer
         if self._hiding.covers(asked.group):
