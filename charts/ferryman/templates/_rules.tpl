@@ -43,6 +43,17 @@
   verbs: [create, list]
 {{- end -}}
 
+{{- define "ferryman.leaseRules" -}}
+# by which one operator acts and the others know it; a name cannot be given for what is to be created
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [{{ include "ferryman.fullname" . }}]
+  verbs: [get, update]
+{{- end -}}
+
 {{- define "ferryman.clusterRules" -}}
 # whether a candidate's pods find room, told beforehand; an operator for some namespaces does without
 - apiGroups: [""]
