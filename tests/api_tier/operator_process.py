@@ -46,6 +46,28 @@ class OperatorProcess:
         """End it as a kubelet would; return its exit code."""
         return self._end(signal.SIGTERM)
 
+    def stand_still(self) -> None:
+        """Stop it as a machine that sleeps would; it does not know."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it go on from where it stood still."""
+        self._signal(signal.SIGCONT)
+
+    def told_to_end(self) -> None:
+        """Send the signal of a kubelet, and wait for nothing."""
+        self._signal(signal.SIGTERM)
+
+    def acts(self) -> bool:
+        """Tell whether it is the one that acts; one that does not answer does not."""
+        try:
+            return "ferryman_acting 1.0" in self.metrics()
+        except httpx.HTTPError:
+            return False
+
+    def health(self) -> httpx.Response:
+        return httpx.get(f"http://127.0.0.1:{self._liveness_port}/healthz", trust_env=False)
+
     def exit_code(self) -> int | None:
         assert self._process is not None
         return self._process.poll()
@@ -57,14 +79,18 @@ class OperatorProcess:
         return int(line.split()[1]) / 1024
 
     def metrics(self) -> str:
-        return httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics", trust_env=False).text
+        return httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics", trust_env=False, timeout=1.0).text
 
     def log(self) -> str:
         return self._log.read_text()
 
-    def _end(self, how: signal.Signals) -> int:
+    def _signal(self, which: signal.Signals) -> None:
         assert self._process is not None
-        self._process.send_signal(how)
+        self._process.send_signal(which)
+
+    def _end(self, how: signal.Signals) -> int:
+        self._signal(how)
+        assert self._process is not None
         try:
             return self._process.wait(timeout=30)
         except subprocess.TimeoutExpired:
@@ -75,6 +101,6 @@ class OperatorProcess:
         assert self._process is not None
         assert self._process.poll() is None, f"the operator ended; its log: {self._log.read_text()[-2000:]}"
         try:
-            return httpx.get(f"http://127.0.0.1:{self._liveness_port}/healthz", trust_env=False).status_code == 200
+            return self.health().status_code == 200
         except httpx.HTTPError:
             return False
