@@ -22,7 +22,7 @@ def pod(**spec: object) -> dict[str, object]:
 
 
 def environment(container: dict[str, object]) -> dict[str, str]:
-    return {entry["name"]: entry["value"] for entry in container["env"]}
+    return {entry["name"]: entry.get("value", "") for entry in container["env"]}
 
 
 @pytest.mark.parametrize("containers", ["initContainers", "containers"])

@@ -123,7 +123,7 @@ def _container(container: Body) -> Iterator[str]:
         name = source["secretRef"]["name"]
         if container["name"] != "fetch" or not SUBDOMAIN.fullmatch(name) or len(name) > 253:
             yield f"reads the Secret {name!r}"
-    if not all(isinstance(entry["value"], str) for entry in container["env"]):
+    if not all(isinstance(entry.get("value", ""), str) for entry in container["env"]):
         yield "has an environment that is no text"
 
 

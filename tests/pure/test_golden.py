@@ -68,3 +68,19 @@ def test_the_cluster_holds_exactly_this(world: Callable[[], Cluster], request: p
         path.parent.mkdir(exist_ok=True)
         path.write_text(yaml.dump_all(held, Dumper=Plain, sort_keys=False, width=118), encoding="utf-8")
     assert held == list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("world", [canary_at_ten_percent, one_gpu_from_a_claim, credentials_for_the_fetch])
+def test_nothing_is_rendered_that_the_apiserver_drops(world: Callable[[], Cluster]) -> None:
+    """An empty value was dropped, missed at the next look, and applied again: at every look, for ever."""
+    empty = [path for child in world().children.values() for path in _empty(child, child["kind"])]
+
+    assert empty == []
+
+
+def _empty(value: Any, path: str) -> list[str]:
+    if isinstance(value, dict):
+        return [found for name, each in value.items() for found in _empty(each, f"{path}.{name}")]
+    if isinstance(value, list):
+        return [found for each in value for found in _empty(each, path)]
+    return [path] if value in ("", None) else []

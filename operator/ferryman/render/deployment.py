@@ -141,7 +141,8 @@ def _environment(owner: ObjectMeta, revision: Revision, settings: Settings) -> l
     }
     if settings.tracking_uri:
         values["MLFLOW_TRACKING_URI"] = settings.tracking_uri
-    return [{"name": name, "value": value} for name, value in values.items()]
+    # the apiserver drops an empty value: rendered, it would look like drift at every look
+    return [{"name": name, "value": value} if value else {"name": name} for name, value in values.items()]
 
 
 def trusted(uri: str, settings: Settings) -> bool:
