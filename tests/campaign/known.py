@@ -1,0 +1,103 @@
+"""What a run without faults is like: learned twice for each workload, to know what differs by itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from campaign import ending, traffic
+from campaign.past import Version
+from campaign.stage import NAME
+from campaign.tape import Event, Exchange
+from campaign.world import Run
+from ferryman.cluster import kinds
+
+MADE_BY_US = (*kinds.CHILDREN, *kinds.MESH_CHILDREN)
+
+
+@dataclass(frozen=True)
+class Known:
+    """One workload without faults."""
+
+    end: ending.Flat
+    mask: frozenset[str]
+    writes: list[Exchange]
+    requests: list[Exchange]
+    events: list[Event]
+    routes: frozenset[traffic.Split]
+    stables: list[str]
+    """The revisions that were stable, in order."""
+    made: Counter[str]
+    """How many incarnations of each child there were."""
+    pods: Counter[str]
+    """How many pods of each revision there were."""
+    templates: Counter[str]
+    """How many pod templates each Deployment went through."""
+    seconds: float
+
+
+def learn(first: Run, second: Run) -> Known:
+    """Return what two runs of a workload without faults have in common."""
+    for run in (first, second):
+        if run.stuck:
+            raise RuntimeError(
+                f"{run.plan.workload} does not even end without faults: {run.stuck}\n{run.log[-3000:]}"
+            )
+    assert second.tape is not None
+    return Known(
+        end=second.end,
+        mask=frozenset(ending.differences(first.end, second.end, ())),
+        writes=[each for each in second.tape.writes() if each.resource != "leases"],
+        requests=list(second.tape.exchanges),
+        events=list(second.tape.events),
+        routes=frozenset(traffic.routes(first.versions, NAME)) | frozenset(traffic.routes(second.versions, NAME)),
+        stables=stables(second.versions),
+        made=made(first.versions) | made(second.versions),
+        pods=pods(first.versions) | pods(second.versions),
+        templates=templates(first.versions) | templates(second.versions),
+        seconds=second.seconds,
+    )
+
+
+def stables(versions: list[Version]) -> list[str]:
+    """Return the revisions that status called stable, without repeats in a row."""
+    seen: list[str] = []
+    for version in versions:
+        if version.kind == kinds.MODEL_DEPLOYMENT and version.body is not None:
+            stable = (version.body.get("status") or {}).get("stable")
+            if stable and (not seen or seen[-1] != stable["revision"]):
+                seen.append(stable["revision"])
+    return seen
+
+
+def made(versions: list[Version]) -> Counter[str]:
+    """Return how many incarnations each child had."""
+    uids = {
+        (f"{version.kind.name} {version.name}", version.body["metadata"]["uid"])
+        for version in versions
+        if version.kind in MADE_BY_US and version.body is not None
+    }
+    return Counter(name for name, _ in uids)
+
+
+def pods(versions: list[Version]) -> Counter[str]:
+    """Return how many pods each revision had."""
+    uids = {
+        (
+            (version.body["metadata"].get("labels") or {}).get("ferryman.dev/revision", "?"),
+            version.body["metadata"]["uid"],
+        )
+        for version in versions
+        if version.kind == kinds.POD and version.body is not None
+    }
+    return Counter(revision for revision, _ in uids)
+
+
+def templates(versions: list[Version]) -> Counter[str]:
+    """Return how many pod templates each Deployment went through: more than one would have restarted its pods."""
+    seen = {
+        (version.name, repr(version.body["spec"]["template"]))
+        for version in versions
+        if version.kind == kinds.DEPLOYMENT and version.body is not None
+    }
+    return Counter(name for name, _ in seen)

@@ -1,0 +1,138 @@
+"""Runs plans in many worlds side by side, judges each at once, and keeps what is needed to replay one that failed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from campaign import generate, oracles
+from campaign.faults import Plan
+from campaign.ground import Ground
+from campaign.known import Known, learn
+from campaign.world import Run, World
+
+
+@dataclass
+class Result:
+    """What one plan came to."""
+
+    plan: Plan
+    complaints: dict[str, list[str]]
+    settled_after: float
+    seconds: float
+    idle: int
+    """Faults that struck nothing: the run differed too much from what was learned."""
+
+    @property
+    def verdict(self) -> str:
+        """`passed`, `failed`, or `missed`: nothing befell the run."""
+        if self.complaints:
+            return "failed"
+        return "missed" if self.idle and self.idle == len(self.plan.faults) else "passed"
+
+
+@dataclass
+class Campaign:
+    """One campaign on one ground."""
+
+    ground: Ground
+    worlds: list[World]
+    reports: Path
+    say: Callable[[str], None]
+    known: dict[str, Known] = field(default_factory=dict)
+    results: list[Result] = field(default_factory=list)
+
+    async def learn(self, workloads: Iterable[str]) -> None:
+        """Run each workload twice without faults, in two worlds."""
+        names = [name for name in dict.fromkeys(workloads) if name not in self.known]
+        wishes = [Plan(name=f"learn/{name}/{turn}", workload=name) for name in names for turn in (1, 2)]
+        runs: dict[str, Run] = {}
+
+        async def keep(world: World, plan: Plan) -> None:
+            runs[plan.name] = await world.run(plan, None, frozenset())
+
+        await self._share(wishes, keep, "learning")
+        self.known |= {name: learn(runs[f"learn/{name}/1"], runs[f"learn/{name}/2"]) for name in names}
+
+    async def live(self, plans: Sequence[Plan]) -> None:
+        """Live every plan, and judge it."""
+        await self._share(plans, self._judge, "plans")
+
+    async def _judge(self, world: World, plan: Plan) -> None:
+        known = self.known[plan.workload]
+        run = await world.run(plan, known.end, known.mask)
+        result = Result(plan, oracles.judge(run, known), run.settled_after, run.seconds, len(run.idle))
+        self.results.append(result)
+        if result.complaints:
+            self._keep(run, result)
+            self.say(f"FAILED {plan.name}")
+            for name, said in result.complaints.items():
+                self.say(f"  {name}: {said[0][:400]}" + (f" (and {len(said) - 1} more)" if len(said) > 1 else ""))
+
+    async def _share(
+        self, plans: Sequence[Plan], work: Callable[[World, Plan], asyncio.Future[None]], what: str
+    ) -> None:
+        """Let every world take the next plan until none is left; tell how far it is now and then."""
+        left = list(reversed(plans))
+        done, begun, told = 0, time.monotonic(), time.monotonic()
+
+        async def toil(world: World) -> None:
+            nonlocal done, told
+            while left:
+                plan = left.pop()
+                await work(world, plan)
+                done += 1
+                now = time.monotonic()
+                if now - told > 10 or done == len(plans):
+                    told = now
+                    rest = (now - begun) / done * (len(plans) - done)
+                    failed = sum(1 for result in self.results if result.complaints)
+                    self.say(f"{what}: {done} of {len(plans)}, {failed} failed, about {rest / 60:.0f} min left")
+
+        async with asyncio.TaskGroup() as group:
+            for world in self.worlds:
+                group.create_task(toil(world), name=f"worker of {world.namespace}")
+
+    def _keep(self, run: Run, result: Result) -> None:
+        """Write down a plan that failed, with its complaints, the operator's log and the tape."""
+        folder = self.reports / result.plan.name.replace("/", "_")
+        folder.mkdir(parents=True, exist_ok=True)
+        plan = result.plan.model_dump(mode="json", exclude_none=True)
+        (folder / "plan.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
+        (folder / "complaints.json").write_text(json.dumps(result.complaints, indent=1))
+        (folder / "operator.log").write_text(run.log)
+        if run.tape is not None:
+            lines = [
+                f"{each.number:4} {each.life} {each.at:.3f} {each.verb:6} {each.resource} {each.name} {each.status}"
+                f"{' *' if each.effective else ''}{' FAULT ' + each.fault if each.fault else ''}"
+                for each in run.tape.exchanges
+            ]
+            (folder / "tape.txt").write_text("\n".join(lines) + "\n")
+        states = [
+            f"{each.revision} {each.at:.3f} {each.kind.name} {each.name} {'gone' if each.body is None else ''}"
+            for each in run.versions
+        ]
+        (folder / "states.txt").write_text("\n".join(states) + "\n")
+
+
+async def opened(ground: Ground, stack: AsyncExitStack, count: int, **settings: str) -> list[World]:
+    """Open so many worlds, which the stack closes."""
+    worlds = []
+    for number in range(1, count + 1):
+        world = World(ground, f"world-{number}", settings)
+        await world.open()
+        stack.push_async_callback(world.close)
+        worlds.append(world)
+    return worlds
+
+
+def chosen(classes: Iterable[str], known: dict[str, Known], pick: Callable[[Plan], bool]) -> list[Plan]:
+    """Return the plans of some classes that are picked."""
+    return [plan for name in classes for plan in generate.plans(name, known) if pick(plan)]

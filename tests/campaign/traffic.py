@@ -1,0 +1,123 @@
+"""Oracle I1: whether a request would have been served, judged at every state that the store ever held.
+
+There is no data plane at this tier, so Envoy is judged by what it is told: a route leads to Services, those to ready
+pods. That is stricter than a client: a state that stood for a millisecond counts. Only what the operator itself did
+counts against it: while no pod of stable is ready by somebody else's doing, nothing could have been served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from campaign.past import Version
+from ferryman.cluster import kinds
+from ferryman.cluster.kinds import Kind
+
+Body = dict[str, Any]
+Split = tuple[tuple[str, int], ...]
+"""Shares by address, sorted."""
+State = dict[tuple[Kind, str], Body]
+
+
+def lost(versions: Iterable[Version], name: str, *, strict: bool = True) -> list[str]:
+    """Return every state of one ModelDeployment's namespace in which a request could have failed.
+
+    Without `strict`, states in which no pod at all is ready are passed over: somebody took them.
+    """
+    state: State = {}
+    found: list[str] = []
+    served = False
+    for version in versions:
+        key = (version.kind, version.name)
+        if version.body is None:
+            state.pop(key, None)
+        else:
+            state[key] = version.body
+        owner = state.get((kinds.MODEL_DEPLOYMENT, name))
+        if owner is None or owner["metadata"].get("deletionTimestamp"):
+            served = False  # what is being deleted need not serve
+            continue
+        faults = [*_front(state, name), *_route(state, name)]
+        served = served or not faults
+        if (
+            faults
+            and served
+            and (strict or any(_ready(body) for (kind, _), body in state.items() if kind == kinds.POD))
+        ):
+            found.append(f"at {version.revision} ({version.kind.name} {version.name}): {'; '.join(faults)}")
+    return found
+
+
+def routes(versions: Iterable[Version], name: str) -> list[Split]:
+    """Return the splits that the route went through, each with its mirror, without repeats in a row."""
+    gone: list[Split] = []
+    for version in versions:
+        if version.kind == kinds.VIRTUAL_SERVICE and version.name == name and version.body is not None:
+            now = split(version.body)
+            if not gone or gone[-1] != now:
+                gone.append(now)
+    return gone
+
+
+def split(route: Body) -> Split:
+    """Return the shares that a route gives everyone's requests, by address, and its mirror."""
+    rule = route["spec"]["http"][-1]
+    shares = [(_service(each["destination"]), each.get("weight", 100)) for each in rule["route"]]
+    if "mirror" in rule:
+        shares.append((f"mirror {_service(rule['mirror'])}", int(rule["mirrorPercentage"]["value"])))
+    return tuple(sorted(shares))
+
+
+def _front(state: State, name: str) -> list[str]:
+    service = state.get((kinds.SERVICE, name))
+    if service is None:
+        return [f"no Service {name}"]
+    return [] if _endpoints(state, service) else [f"no ready pod behind Service {name}"]
+
+
+def _route(state: State, name: str) -> list[str]:
+    route = state.get((kinds.VIRTUAL_SERVICE, name))
+    if route is None:
+        return []  # without it, clients reach the front Service
+    found = []
+    for rule in route["spec"]["http"]:
+        weights = [each.get("weight", 100) for each in rule["route"]]
+        if sum(weights) != 100:
+            found.append(f"weights {weights}")
+        for each in rule["route"]:
+            found += _destination(state, _service(each["destination"]), pods=True)
+        if "mirror" in rule:
+            found += _destination(state, _service(rule["mirror"]), pods=False)
+    return found
+
+
+def _destination(state: State, service: str, *, pods: bool) -> list[str]:
+    body = state.get((kinds.SERVICE, service))
+    if body is None:
+        return [f"the route leads to Service {service}, which is not there"]
+    if (kinds.DESTINATION_RULE, service) not in state:
+        return [f"the route leads to {service}, which has no DestinationRule"]
+    if pods and not _endpoints(state, body):
+        return [f"the route leads to Service {service}, which has no ready pod"]
+    return []
+
+
+def _service(destination: Body) -> str:
+    return str(destination["host"]).split(".", 1)[0]
+
+
+def _endpoints(state: State, service: Body) -> list[str]:
+    selector = (service["spec"].get("selector") or {}).items()
+    return [
+        name
+        for (kind, name), body in state.items()
+        if kind == kinds.POD and _ready(body) and selector <= (body["metadata"].get("labels") or {}).items()
+    ]
+
+
+def _ready(pod: Body) -> bool:
+    if pod["metadata"].get("deletionTimestamp"):
+        return False
+    conditions = pod.get("status", {}).get("conditions") or []
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
