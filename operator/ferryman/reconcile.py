@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,12 +21,14 @@ from ferryman.api.conditions import ConditionType, Reason, Verdict
 from ferryman.api.modeldeployment import ModelDeploymentSpec, ObjectMeta
 from ferryman.api.rollout import Surge
 from ferryman.api.status import ModelDeploymentStatus, Phase
-from ferryman.cluster import apply, errors, kinds, observe, status
+from ferryman.cluster import apply, errors, kinds, observe, setback
 from ferryman.cluster.client import Client
 from ferryman.cluster.mesh import Mesh
 from ferryman.cluster.nodes import Nodes
 from ferryman.cluster.queue import Key
+from ferryman.cluster.setback import Setback
 from ferryman.events import Recorder
+from ferryman.look import Failing, Look
 from ferryman.observed import Observed
 from ferryman.outcome import Notice, Resource, Unresolved
 from ferryman.registry import Registry
@@ -59,17 +61,24 @@ class Reconciler:
     recorder: Recorder
     settings: Settings
     now: Callable[[], datetime]
+    failing: Failing = field(default_factory=Failing)
 
     async def __call__(self, key: Key) -> float | None:
         """Look at one ModelDeployment; return in how many seconds to look again if nothing happens."""
+        look = Look(self.client, self.now())
         with metrics.RECONCILE_SECONDS.time():
-            async with asyncio.timeout(LOOK_SECONDS):
-                try:
-                    return await self._look(key)
-                except errors.Leaving:
-                    return None  # its namespace is being deleted, and it will be next
+            try:
+                async with asyncio.timeout(LOOK_SECONDS):
+                    wake_after = await self._look(key, look)
+            except (errors.Leaving, errors.Vanished):
+                wake_after = None  # its namespace is being deleted, and it will be next; or it is gone already
+            except Exception as error:
+                await self._confess(key, look, setback.of(error))
+                raise
+        self.failing.ended(key)
+        return wake_after
 
-    async def _look(self, key: Key) -> float | None:
+    async def _look(self, key: Key, look: Look) -> float | None:
         try:
             body = await self.client.get(kinds.MODEL_DEPLOYMENT, key.namespace, key.name)
         except errors.NotFound:
@@ -79,20 +88,21 @@ class Reconciler:
         if meta.deletion_timestamp is not None:
             return None
         standing = _standing(body)
+        look.found(meta, standing)
         try:
             spec = ModelDeploymentSpec.model_validate(body.get("spec") or {})
         except pydantic.ValidationError as error:
-            await self._refuse(meta, standing, _first(error))
+            await self._refuse(meta, look, _first(error))
             return None
 
         resolved = await self.registry.resolve(spec.model.uri)
-        observed = await observe.observe(self.client, self.mesh, meta, self.now())
+        observed = await observe.observe(self.client, self.mesh, meta, self.now(), _serving(standing))
         if _room_matters(spec, standing):
             observed = replace(observed, nodes=await self.nodes())
         resource = Resource(meta, spec, standing, _verbs(body))
         decided = plan.plan(resource, observed, resolved, self.settings, self.now())
 
-        recorded = await status.write(self.client, meta, standing, decided.status)
+        recorded = await look.record(setback.kept(decided.status, standing, meta.generation))
         try:
             writes = await apply.apply(
                 self.client,
@@ -102,14 +112,13 @@ class Reconciler:
                 scales=decided.scales,
                 removals=decided.removals,
             )
-        except (errors.NameConflict, errors.Invalid, errors.Forbidden) as error:
-            self._tell(meta, Notice("Warning", type(error).__name__, str(error)))
-            raise
         finally:
             # What was recorded has happened, even if its effects need another look.
             metrics.tell(meta.namespace, meta.name, decided.status)
             for notice in decided.notices:
                 self._tell(meta, notice)
+        # What was refused before is not any more.
+        recorded = await look.record(decided.status) or recorded
 
         waits = (
             (decided.wake_after, True),
@@ -120,8 +129,9 @@ class Reconciler:
         )
         return min((seconds for seconds, due in waits if due and seconds is not None), default=None)
 
-    async def _refuse(self, meta: ObjectMeta, standing: ModelDeploymentStatus, message: str) -> None:
+    async def _refuse(self, meta: ObjectMeta, look: Look, message: str) -> None:
         """Say that the spec cannot be honoured; everything that serves is left as it is."""
+        standing = look.status
         claims = [
             Verdict(type=kind, status="False", reason=Reason.INVALID_SPEC, message=message)
             for kind in (ConditionType.ACCEPTED, ConditionType.READY)
@@ -135,8 +145,14 @@ class Reconciler:
                 "conditions": [fresh[0], *others, fresh[1]],
             }
         )
-        if await status.write(self.client, meta, standing, refused):
+        if await look.record(refused):
             self._tell(meta, Notice("Warning", Reason.INVALID_SPEC.value, message))
+
+    async def _confess(self, key: Key, look: Look, bad: Setback) -> None:
+        """Say why a look could not be carried through; everything that serves is left as it is."""
+        told = self.failing.due(key, look, bad, self.now()) and await look.confess(bad, self.now())
+        if look.meta is not None and (told or bad.refused):
+            self._tell(look.meta, Notice("Warning", bad.reason.value, bad.message))
 
     def _tell(self, meta: ObjectMeta, notice: Notice) -> None:
         level = logging.INFO if notice.type == "Normal" else logging.WARNING
@@ -160,6 +176,11 @@ def _verbs(body: dict[str, Any]) -> dict[str, str]:
     return {
         name.removeprefix(names.PREFIX): value for name, value in annotations.items() if name.startswith(names.PREFIX)
     }
+
+
+def _serving(status: ModelDeploymentStatus) -> list[str]:
+    """Return the revisions that have traffic, or may have."""
+    return [each.revision for each in (status.stable, status.candidate) if each is not None]
 
 
 def _room_matters(spec: ModelDeploymentSpec, standing: ModelDeploymentStatus) -> bool:

@@ -88,6 +88,7 @@ async def test_a_scaled_number_survives_an_apply_that_says_nothing_of_it(client:
     seen = await settled(client, kubectl)
 
     assert await write(client, kubectl, seen=(seen,), scales=(Scale("fraud-1", 3),)) == 1
+    until(lambda: _rests(kubectl, available="False"), what="its controller has told of the new number")
     scaled = await read(client, kubectl)
     assert await write(client, kubectl, deployment(kubectl, "v2"), seen=(scaled,)) == 1
 
@@ -154,22 +155,72 @@ async def test_what_was_deleted_meanwhile_needs_another_look(client: Client, kub
         await write(client, kubectl, rendered(kubectl, "second"), seen=(old,))
 
 
-async def test_a_deployment_is_written_although_its_pods_change_it_all_the_time(
-    client: Client, kubectl: Kubectl
-) -> None:
+@pytest.mark.parametrize("rendered", [service, route], ids=["Service", "VirtualService"])
+async def test_what_was_made_meanwhile_is_not_overwritten(client: Client, kubectl: Kubectl, rendered: Any) -> None:
+    first = rendered(kubectl, "first")
+    marked = apply._marked(rendered(kubectl, "late"), None)
+    await write(client, kubectl, first)
+    standing = await client.get(kinds.of(first), kubectl.namespace, "fraud")
+
+    with pytest.raises(errors.Conflict):
+        await client.apply(kinds.of(first), marked)
+
+    assert await client.get(kinds.of(first), kubectl.namespace, "fraud") == standing
+
+
+async def test_a_deployment_is_written_only_onto_what_was_seen(client: Client, kubectl: Kubectl) -> None:
     old = await settled(client, kubectl)
     kubectl("label", "deployment", "fraud-1", "somebody=was-here")
 
-    assert await write(client, kubectl, deployment(kubectl, "v2"), seen=(old,)) == 1
+    with pytest.raises(errors.Conflict):
+        await write(client, kubectl, deployment(kubectl, "v2"), seen=(old,))
+
+    assert await write(client, kubectl, deployment(kubectl, "v2"), seen=(await read(client, kubectl),)) == 1
 
 
-def _rests(kubectl: Kubectl) -> bool:
+async def test_nothing_is_removed_that_was_changed_since_it_was_seen(client: Client, kubectl: Kubectl) -> None:
+    old = await settled(client, kubectl)
+    kubectl("label", "deployment", "fraud-1", "somebody=was-here")
+
+    with pytest.raises(errors.Conflict):
+        await client.delete(kinds.DEPLOYMENT, old)
+
+    await client.delete(kinds.DEPLOYMENT, await read(client, kubectl))
+    until(lambda: kubectl.get("deployment", "fraud-1") is None, what="it is gone")
+
+
+async def test_an_object_that_is_refused_holds_up_no_other(client: Client, kubectl: Kubectl) -> None:
+    wrong = deployment(kubectl)
+    wrong["spec"]["template"]["metadata"]["labels"] = {"app": "other"}
+    address = service(kubectl, "a")
+    address["metadata"] = {**address["metadata"], "name": "fraud-1", "labels": {names.LABEL_REVISION: "fraud-1"}}
+    stays = await settled(client, kubectl)
+    kubectl("delete", "deployment", "fraud-1")
+    before, after = route(kubectl, "a"), service(kubectl, "b")
+
+    with pytest.raises(errors.Invalid):
+        await apply.apply(
+            client,
+            owner(kubectl),
+            Observed(mesh=True),
+            objects=(before, wrong, address, after),
+            scales=(),
+            removals=(stays,),
+        )
+
+    assert kubectl.get("virtualservice", "fraud"), "what came before it is there"
+    assert kubectl.get("service", "fraud-1"), "and so is what depends on nothing"
+    assert kubectl.get("service", "fraud") is None, "a route may lead to what was refused"
+
+
+def _rests(kubectl: Kubectl, available: str = "True") -> bool:
     found = kubectl.get("deployment", "fraud-1")
     assert found is not None
     status = found["status"]
     conditions = {each["type"]: each["status"] for each in status.get("conditions", [])}
     return (
-        status.get("observedGeneration") == found["metadata"]["generation"] and conditions.get("Available") == "True"
+        status.get("observedGeneration") == found["metadata"]["generation"]
+        and conditions.get("Available") == available
     )
 
 

@@ -25,10 +25,16 @@ ROUTE: dict[str, Any] = {
     "spec": {"http": [{"route": [{"weight": 100}]}]},
 }
 
+OWNED: dict[str, Any] = {
+    "kind": "Service",
+    "metadata": {"name": "fraud", "ownerReferences": [{"uid": "u1", "controller": True}]},
+    "spec": {"ports": [{"port": 80, "targetPort": "http", "protocol": "TCP"}]},
+}
+
 
 def living(rendered: dict[str, Any], change: Callable[[dict[str, Any]], object] = lambda _: None) -> dict[str, Any]:
     live = copy.deepcopy(rendered)
-    live["metadata"]["annotations"] = {names.ANNOTATION_APPLIED: drift.digest(rendered)}
+    live["metadata"]["annotations"] = drift.marks(rendered)
     change(live)
     return live
 
@@ -45,6 +51,11 @@ STANDS: dict[str, tuple[dict[str, Any], Callable[[dict[str, Any]], object]]] = {
         DEPLOYMENT,
         lambda live: container(live)["resources"]["requests"].update(cpu="500m", memory="1024Mi"),
     ),
+    "somebody put a container beside ours, which we cannot take away": (
+        DEPLOYMENT,
+        lambda live: live["spec"]["template"]["containers"].insert(0, {"name": "b"}),
+    ),
+    "somebody else owns it, too": (OWNED, lambda live: live["metadata"]["ownerReferences"].insert(0, {"uid": "u2"})),
     "status was written": (ROUTE, lambda live: live.update(status={"validated": True})),
 }
 
@@ -57,7 +68,19 @@ DRIFTED: dict[str, tuple[dict[str, Any], Callable[[dict[str, Any]], object]]] = 
     "a label was taken away": (DEPLOYMENT, lambda live: live["metadata"].pop("labels")),
     "a selector picks fewer pods": (DEPLOYMENT, lambda live: live["spec"]["selector"]["matchLabels"].update(c="d")),
     "an amount was changed": (DEPLOYMENT, lambda live: container(live)["resources"]["requests"].update(cpu="600m")),
-    "a container was added": (DEPLOYMENT, lambda live: live["spec"]["template"]["containers"].append({"name": "b"})),
+    "a container was taken away": (
+        DEPLOYMENT,
+        lambda live: live["spec"]["template"].update(containers=[{"name": "b"}]),
+    ),
+    "the mark of whom it was made for was taken away": (
+        OWNED,
+        lambda live: live["metadata"]["annotations"].pop(names.ANNOTATION_OWNER),
+    ),
+    "the mark of whom it was made for was changed": (
+        OWNED,
+        lambda live: live["metadata"]["annotations"].update({names.ANNOTATION_OWNER: "u2"}),
+    ),
+    "its owner was changed": (OWNED, lambda live: live["metadata"]["ownerReferences"][0].update(uid="u2")),
     "a weight was changed": (ROUTE, lambda live: live["spec"]["http"][0]["route"][0].update(weight=50)),
     "a mirror was added": (ROUTE, lambda live: live["spec"]["http"][0].update(mirror={"host": "b"})),
     "a host was added": (ROUTE, lambda live: live["spec"].update(hosts=["stranger"])),

@@ -7,7 +7,7 @@ from typing import Any
 
 from ferryman.api.modeldeployment import ObjectMeta
 from ferryman.api.status import Phase
-from ferryman.cluster import observe, seen
+from ferryman.cluster import seen
 from ferryman.observed import Observed, Route
 from ferryman.render import names
 
@@ -136,11 +136,3 @@ def test_the_front_service_tells_which_revision_it_selects() -> None:
 
     assert look(front).front == "fraud-1"
     assert look().front is None
-
-
-def test_only_a_controller_owns() -> None:
-    mine, stranger = deployment(), deployment()
-    stranger["metadata"]["ownerReferences"] = [{"uid": "u1"}, {"uid": "u2", "controller": True}]
-
-    assert observe.owns(OWNER, mine)
-    assert not observe.owns(OWNER, stranger)

@@ -6,22 +6,18 @@ import contextlib
 from typing import Any
 
 from ferryman.api.modeldeployment import ObjectMeta
-from ferryman.cluster import drift, errors, kinds
+from ferryman.cluster import drift, errors, kinds, kinship
 from ferryman.cluster.client import Client
-from ferryman.cluster.observe import owns
+from ferryman.cluster.kinds import Kind
+from ferryman.cluster.kinship import Kinship
 from ferryman.observed import Observed
 from ferryman.outcome import Scale
 from ferryman.render import names
 
 Body = dict[str, Any]
 
-_GUARDED = frozenset({kinds.VIRTUAL_SERVICE.name, kinds.SERVICE.name})
-"""Kinds that are written only onto the version that was seen.
-
-They say where traffic goes. A write of theirs that was held up on its way (by a proxy, by an operator that was
-thought dead) and arrives after a later one would send traffic to where no pods are any more. Other kinds have
-statuses that change with every pod, and would be refused again and again for nothing.
-"""
+NEVER = "1"
+"""No object has the store's first version: an apply onto it makes the object, or meets one and conflicts."""
 
 
 async def apply(
@@ -33,23 +29,32 @@ async def apply(
     scales: tuple[Scale, ...],
     removals: tuple[Body, ...],
 ) -> int:
-    """Write the objects that differ from what was observed, scale, then remove; return how many writes that took."""
+    """Write the objects that differ from what was observed, scale, then remove; return how many writes that took.
+
+    An object that the apiserver refuses holds up no other, except the routes, which may lead to it, and whatever is
+    taken away, which may be needed for longer. The first refusal is raised at the end.
+    """
     live = {(child["kind"], child["metadata"]["name"]): child for child in observed.children}
     writes = 0
+    refused: errors.Refused | None = None
     for rendered in objects:
         child = live.get((rendered["kind"], rendered["metadata"]["name"]))
         if child is not None and (_is_going(child) or drift.stands(rendered, child)):
             continue
-        if child is None:
-            await _refuse_foreign(client, owner, rendered)
-        await client.apply(kinds.of(rendered), _marked(rendered, child))
-        writes += 1
+        if refused is not None and _routes(rendered):
+            continue
+        try:
+            await _write(client, owner, rendered, child)
+            writes += 1
+        except errors.Refused as error:
+            refused = refused or error
     for scale in scales:
         child = live.get((kinds.DEPLOYMENT.name, scale.deployment))
-        if child is None or _is_going(child) or child["spec"].get("replicas", 1) == scale.replicas:
-            continue
-        await client.scale(kinds.DEPLOYMENT, owner.namespace, scale.deployment, scale.replicas, scale.seen)
-        writes += 1
+        if child is not None and _to_scale(scale, child) and (refused is None or scale.seen is None):
+            await client.scale(kinds.DEPLOYMENT, owner.namespace, scale.deployment, scale.replicas, scale.seen)
+            writes += 1
+    if refused is not None:
+        raise refused
     for child in removals:
         if not _is_going(child):
             await _remove(client, child)
@@ -57,43 +62,62 @@ async def apply(
     return writes
 
 
+def _to_scale(scale: Scale, child: Body) -> bool:
+    return not _is_going(child) and child["spec"].get("replicas", 1) != scale.replicas
+
+
+def _routes(rendered: Body) -> bool:
+    """Tell whether an object leads traffic to revisions, and belongs to none of them."""
+    return names.LABEL_REVISION not in rendered["metadata"].get("labels", {})
+
+
 def _is_going(child: Body) -> bool:
     """Somebody deleted the child; once it is gone, the watch brings us back to make it anew."""
     return child["metadata"].get("deletionTimestamp") is not None
 
 
-async def _refuse_foreign(client: Client, owner: ObjectMeta, rendered: Body) -> None:
-    """Raise if an object of this name stands there that is not ours."""
+async def _write(client: Client, owner: ObjectMeta, rendered: Body, child: Body | None) -> None:
+    """Write an object as it is to be, onto the very version that was seen; raise if it is not ours."""
     kind, name = kinds.of(rendered), rendered["metadata"]["name"]
+    if child is None:
+        child = await _met(client, owner, kind, name)
+    await client.apply(kind, _marked(rendered, child))
+
+
+async def _met(client: Client, owner: ObjectMeta, kind: Kind, name: str) -> Body | None:
+    """Return the object of this name that was not seen among the children; raise if it is not ours."""
     try:
         standing = await client.get(kind, owner.namespace, name)
     except errors.NotFound:
-        return
-    if not owns(owner, standing):
+        return None
+    whose, where = kinship.of(owner, standing), ("apply", kind.name, owner.namespace, name)
+    if whose is Kinship.FORMER:
+        raise errors.Former(*where, "it belongs to an earlier ModelDeployment of this name, and is not collected yet")
+    if whose is Kinship.FOREIGN:
         raise errors.NameConflict(
-            "apply",
-            kind.name,
-            owner.namespace,
-            name,
+            *where,
             f"it exists and does not belong to ModelDeployment {owner.name}; delete or rename it, or give the "
             "ModelDeployment another name",
         )
+    return standing
 
 
-def _marked(rendered: Body, child: Body | None) -> Body:
-    """Add the digest of what is applied, and, for one that was seen, which one it is."""
+def _marked(rendered: Body, standing: Body | None) -> Body:
+    """Add our marks, and the version that is written onto.
+
+    A write that was held up on its way (by a proxy, by an operator that was thought dead) and arrives after a later
+    one conflicts, and so does one onto an object that was deleted, or made, meanwhile.
+    """
     metadata = rendered["metadata"]
-    annotations = {**metadata.get("annotations", {}), names.ANNOTATION_APPLIED: drift.digest(rendered)}
-    marked = {**metadata, "annotations": annotations}
-    if child is not None:
-        # If it was deleted and made anew meanwhile, the apiserver answers with a conflict.
-        marked["uid"] = child["metadata"]["uid"]
-        if rendered["kind"] in _GUARDED:
-            marked["resourceVersion"] = child["metadata"]["resourceVersion"]
+    marked = {**metadata, "annotations": {**metadata.get("annotations", {}), **drift.marks(rendered)}}
+    if standing is None:
+        marked["resourceVersion"] = NEVER
+    else:
+        marked["uid"] = standing["metadata"]["uid"]
+        marked["resourceVersion"] = standing["metadata"]["resourceVersion"]
     return {**rendered, "metadata": marked}
 
 
 async def _remove(client: Client, child: Body) -> None:
-    metadata = child["metadata"]
     with contextlib.suppress(errors.NotFound):
-        await client.delete(kinds.of(child), metadata["namespace"], metadata["name"], metadata["uid"])
+        await client.delete(kinds.of(child), child)

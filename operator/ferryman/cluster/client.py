@@ -120,12 +120,27 @@ class Client:
             query={"fieldManager": names.STATUS_MANAGER},
         )
 
-    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
-        """Delete exactly the object that was seen, and let what it owns follow."""
+    async def merge(self, kind: Kind, namespace: str, name: str, change: Body) -> Body:
+        """Change some fields of an object; the change names the version that it is for."""
+        return await self._write(
+            "merge",
+            kind,
+            "PATCH",
+            namespace,
+            name,
+            body=change,
+            query={"fieldManager": names.FIELD_MANAGER},
+            content_type="application/merge-patch+json",
+        )
+
+    async def delete(self, kind: Kind, seen: Body) -> None:
+        """Delete an object exactly as it was seen, and let what it owns follow."""
+        metadata = seen["metadata"]
+        namespace, name = metadata["namespace"], metadata["name"]
         options = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
-            "preconditions": {"uid": uid},
+            "preconditions": {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]},
             "propagationPolicy": "Background",
         }
         await self._write("delete", kind, "DELETE", namespace, name, body=options)
@@ -241,7 +256,7 @@ def _said(status: int, text: bytes) -> str:
 
 
 def _wait(headers: Mapping[str, str]) -> float:
-    """Return for how many seconds the apiserver does not want to be asked again; it counts them, and names no date."""
+    """Return for how many seconds the apiserver does not want to be asked again; it names no date."""
     try:
         return max(float(headers.get("Retry-After", "0")), 0.0)
     except ValueError:

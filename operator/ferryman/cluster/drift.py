@@ -21,6 +21,17 @@ _EXACT = frozenset({"selector", "matchLabels"})
 _AMOUNTS = frozenset({"requests", "limits"})
 """Keys under which values are Kubernetes quantities."""
 
+_KEYED = {
+    "ownerReferences": ("uid",),
+    "containers": ("name",),
+    "initContainers": ("name",),
+    "env": ("name",),
+    "volumes": ("name",),
+    "volumeMounts": ("mountPath",),
+    "ports": ("port", "containerPort", "protocol"),
+}
+"""Lists whose entries the apiserver tells apart by these fields: an entry more is someone else's, and stays."""
+
 _UNDEFAULTED = frozenset(kind.name for kind in kinds.MESH_CHILDREN)
 """Kinds whose spec stands as it was written: a field more is someone else's."""
 
@@ -31,10 +42,17 @@ def digest(rendered: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def marks(rendered: dict[str, Any]) -> dict[str, str]:
+    """Return the annotations that an object carries once it is applied: what it says, and for whom it was made."""
+    said = {names.ANNOTATION_APPLIED: digest(rendered)}
+    owners = rendered["metadata"].get("ownerReferences")
+    return {**said, names.ANNOTATION_OWNER: owners[0]["uid"]} if owners else said
+
+
 def stands(rendered: dict[str, Any], live: dict[str, Any]) -> bool:
     """Tell whether the live object is the one that was applied from this very text, and nobody changed it since."""
     annotations = live["metadata"].get("annotations") or {}
-    if annotations.get(names.ANNOTATION_APPLIED) != digest(rendered):
+    if any(annotations.get(name) != value for name, value in marks(rendered).items()):
         return False
     if rendered["kind"] in _UNDEFAULTED and rendered["spec"] != live.get("spec"):
         return False
@@ -47,6 +65,8 @@ def _says(wanted: Any, live: Any, key: str) -> bool:
             return False
         inside = key if key in _AMOUNTS else ""
         return all(name in live and _says(value, live[name], inside or name) for name, value in wanted.items())
+    if isinstance(wanted, list) and key in _KEYED and isinstance(live, list):
+        return all(_says(each, _same(each, live, _KEYED[key]), key="") for each in wanted)
     if isinstance(wanted, list):
         return (
             isinstance(live, list)
@@ -56,6 +76,12 @@ def _says(wanted: Any, live: Any, key: str) -> bool:
     if key in _AMOUNTS:
         return bool(_amount(wanted) == _amount(live))
     return bool(wanted == live)
+
+
+def _same(wanted: Any, live: list[Any], key: tuple[str, ...]) -> Any:
+    """Return the live entry that the apiserver takes for the wanted one; None if there is none."""
+    own = {field: wanted[field] for field in key if field in wanted}
+    return next((each for each in live if all(each.get(field) == value for field, value in own.items())), None)
 
 
 def _amount(value: Any) -> Any:

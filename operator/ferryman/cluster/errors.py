@@ -35,7 +35,15 @@ class Conflict(ClusterError):
     """The object is not as it was when we decided: look again."""
 
 
-class Forbidden(ClusterError):
+class Former(Conflict):
+    """An object of an earlier ModelDeployment of this name stands in the way; the garbage collector takes it."""
+
+
+class Refused(ClusterError):
+    """The apiserver says no to this very object; others may well be written."""
+
+
+class Forbidden(Refused):
     """The operator's ServiceAccount may not do this; its role is in the chart."""
 
 
@@ -43,11 +51,15 @@ class Leaving(ClusterError):
     """The namespace is being deleted; nothing new may be made in it."""
 
 
+class Vanished(ClusterError):
+    """The object that is looked at is gone: there is nothing left to do for it."""
+
+
 class Gone(ClusterError):
     """The version that we asked for is no longer kept."""
 
 
-class Invalid(ClusterError):
+class Invalid(Refused):
     """The apiserver understood the object and refused it."""
 
 
@@ -55,5 +67,5 @@ class Unavailable(ClusterError):
     """The apiserver did not answer, or asked us to come back later."""
 
 
-class NameConflict(ClusterError):
+class NameConflict(Refused):
     """An object of this name exists and is not ours: it is never overwritten."""

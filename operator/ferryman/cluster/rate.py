@@ -9,7 +9,7 @@ from ferryman.cluster.kinds import Kind
 
 WRITES_PER_SECOND = 50.0
 BURST = 200.0
-"""More than a rollout ever writes at once. A fault that makes the operator write again and again is kept to the rate."""
+"""More than many rollouts write at once. A fault that makes the operator write on and on is kept to the rate."""
 
 EVENTS_PER_SECOND = 10.0
 EVENTS_BURST = 50.0

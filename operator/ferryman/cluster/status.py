@@ -10,13 +10,16 @@ from ferryman.cluster.client import Client
 
 async def write(
     client: Client, meta: ObjectMeta, standing: ModelDeploymentStatus, status: ModelDeploymentStatus
-) -> bool:
-    """Write the status if it says something new; tell whether it did. Raises Conflict if the object has moved on."""
+) -> ObjectMeta:
+    """Write the status if it says something new; return the object as it is then known.
+
+    Raises Conflict if the object has moved on since it was read, NotFound if it is gone.
+    """
     if status == standing:
-        return False
+        return meta
     kind = kinds.MODEL_DEPLOYMENT
     # On the status subresource the apiserver takes nothing but the status from this body.
-    await client.replace_status(
+    answer = await client.replace_status(
         kind,
         {
             "apiVersion": kind.api_version,
@@ -30,4 +33,4 @@ async def write(
             "status": status.to_api(),
         },
     )
-    return True
+    return ObjectMeta.model_validate(answer["metadata"])

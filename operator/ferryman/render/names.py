@@ -6,6 +6,8 @@ finds what the first one made.
 
 from __future__ import annotations
 
+import re
+
 LABEL_DEPLOYMENT = "ferryman.dev/deployment"
 LABEL_REVISION = "ferryman.dev/revision"
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -19,6 +21,8 @@ ANNOTATION_RECORD = "ferryman.dev/record"
 """On a Deployment: the revision's record, from which a wiped status is rebuilt."""
 ANNOTATION_APPLIED = "ferryman.dev/applied"
 """On every child: the digest of what was last applied, so that an unchanged child is not written again."""
+ANNOTATION_OWNER = "ferryman.dev/owner"
+"""On every child: the uid of the ModelDeployment that it was made for, whatever became of its owner reference."""
 
 FIELD_MANAGER = "ferryman"
 STATUS_MANAGER = "ferryman-status"
@@ -36,6 +40,12 @@ SERVICE_PORT = 80
 def revision(deployment: str, digest: str) -> str:
     """Return the name of a revision, which all of its own children carry."""
     return f"{deployment}-{digest[:8]}"
+
+
+def revision_of_child(deployment: str, child: str) -> str | None:
+    """Return the revision that a child's name belongs to; None for a child of the whole, or of somebody else."""
+    found = re.fullmatch(rf"({re.escape(deployment)}-[0-9a-f]{{8}})({CANARY_SUFFIX})?", child)
+    return found[1] if found else None
 
 
 def host(service: str, namespace: str, domain: str) -> str:
