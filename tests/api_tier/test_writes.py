@@ -72,6 +72,11 @@ async def write(
     return await apply.apply(client, owner(kubectl), observed, objects=objects, scales=scales, removals=())
 
 
+async def remove(client: Client, kubectl: Kubectl, seen: Body) -> int:
+    observed = Observed(mesh=True, children=(seen,))
+    return await apply.apply(client, owner(kubectl), observed, objects=(), scales=(), removals=(seen,))
+
+
 async def settled(client: Client, kubectl: Kubectl) -> Body:
     """Return the Deployment of no pods once its controller has nothing more to write to it."""
     await write(client, kubectl, deployment(kubectl))
@@ -183,9 +188,9 @@ async def test_nothing_is_removed_that_was_changed_since_it_was_seen(client: Cli
     kubectl("label", "deployment", "fraud-1", "somebody=was-here")
 
     with pytest.raises(errors.Conflict):
-        await client.delete(kinds.DEPLOYMENT, old)
+        await remove(client, kubectl, old)
 
-    await client.delete(kinds.DEPLOYMENT, await read(client, kubectl))
+    await remove(client, kubectl, await read(client, kubectl))
     until(lambda: kubectl.get("deployment", "fraud-1") is None, what="it is gone")
 
 

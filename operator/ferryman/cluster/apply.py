@@ -119,5 +119,13 @@ def _marked(rendered: Body, standing: Body | None) -> Body:
 
 
 async def _remove(client: Client, child: Body) -> None:
+    """Delete a child that nobody has changed since it was seen."""
+    metadata = child["metadata"]
     with contextlib.suppress(errors.NotFound):
-        await client.delete(kinds.of(child), child)
+        await client.delete(
+            kinds.of(child),
+            metadata["namespace"],
+            metadata["name"],
+            metadata["uid"],
+            seen=metadata["resourceVersion"],
+        )

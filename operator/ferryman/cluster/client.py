@@ -133,14 +133,13 @@ class Client:
             content_type="application/merge-patch+json",
         )
 
-    async def delete(self, kind: Kind, seen: Body) -> None:
-        """Delete an object exactly as it was seen, and let what it owns follow."""
-        metadata = seen["metadata"]
-        namespace, name = metadata["namespace"], metadata["name"]
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str, seen: str | None = None) -> None:
+        """Delete exactly the object that was seen, on the version that was seen, and let what it owns follow."""
+        precondition = {"resourceVersion": seen} if seen is not None else {}
         options = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
-            "preconditions": {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]},
+            "preconditions": {"uid": uid, **precondition},
             "propagationPolicy": "Background",
         }
         await self._write("delete", kind, "DELETE", namespace, name, body=options)
