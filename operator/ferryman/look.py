@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from ferryman.api.modeldeployment import ObjectMeta
 from ferryman.api.status import ModelDeploymentStatus
-from ferryman.cluster import errors, setback, status
+from ferryman.cluster import errors, status
 from ferryman.cluster.client import Client
 from ferryman.cluster.queue import Key
 from ferryman.cluster.setback import Setback
@@ -70,10 +70,10 @@ class Failing:
     def due(self, key: Key, look: Look, bad: Setback, now: datetime) -> bool:
         """Tell whether it is time to tell in the object's status why a look failed, and take that down."""
         began = self.since.setdefault(key, look.began)
-        if now - began < timedelta(seconds=bad.patience):
+        if look.meta is None or now - began < timedelta(seconds=bad.patience):
             return False
         worded = self.worded.get(key)
-        if worded is not None and now - worded < REWORD and setback.told(look.status) is bad.reason:
+        if worded is not None and now - worded < REWORD and bad.stands(look.status, look.meta.generation):
             return False
         self.worded[key] = now
         return True

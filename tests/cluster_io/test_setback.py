@@ -142,12 +142,12 @@ class Attempts:
         self.failing = Failing()
         self.written = 0
 
-    def fail(self, bad: Setback, after: float) -> int:
+    def fail(self, bad: Setback, after: float, generation: int = 7) -> int:
         """Fail so many seconds after the first; return how often the status has been written."""
         now = BEFORE + timedelta(seconds=after)
-        look = Look(None, now, META, self.standing)  # type: ignore[arg-type]
+        look = Look(None, now, META.model_copy(update={"generation": generation}), self.standing)  # type: ignore[arg-type]
         if self.failing.due(KEY, look, bad, now):
-            fresh = bad.on(self.standing, 7, now)
+            fresh = bad.on(self.standing, generation, now)
             self.written += fresh != self.standing
             self.standing = fresh
         return self.written
@@ -192,3 +192,10 @@ def test_another_reason_is_told_at_once() -> None:
     attempts.fail(REFUSED, 0)
 
     assert attempts.fail(Setback(Reason.NAME_CONFLICT, "it exists"), 1) == 2
+
+
+def test_a_new_spec_is_answered_at_once() -> None:
+    attempts = Attempts(status(AVAILABLE, READY))
+    attempts.fail(REFUSED, 0)
+
+    assert attempts.fail(REFUSED, 1, generation=8) == 2

@@ -86,6 +86,11 @@ class Setback:
         )
         return _with(status, ready)
 
+    def stands(self, status: ModelDeploymentStatus, generation: int) -> bool:
+        """Tell whether a status tells the setback already, be it in other words."""
+        ready = _ready(status)
+        return ready is not None and (ready.reason, ready.observed_generation) == (self.reason.value, generation)
+
 
 def of(error: Exception) -> Setback:
     """Return what an error means to people."""
