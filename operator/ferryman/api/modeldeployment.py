@@ -63,7 +63,7 @@ class ModelSource(Model):
         json_schema_extra=ruled(*(rule(cel, message, ".uri") for cel, message in reference.CEL_RULES))
     )
 
-    uri: Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(reference.checked)]
+    uri: Annotated[str, Field(max_length=1024), AfterValidator(reference.checked)]
     """Where the model is: `models:/NAME/VERSION` or `models:/NAME@ALIAS` in the MLflow registry,
     `s3://BUCKET/KEY`, `https://HOST/PATH`, or `pvc://CLAIM/PATH` in the object's own namespace. An alias is
     resolved once and pinned; when it moves, the new version becomes a candidate."""

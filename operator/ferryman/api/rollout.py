@@ -27,7 +27,7 @@ def _told(length: int, **bounds: int) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "maxLength": length, **bounds})
 
 
-Duration = Annotated[str, Field(pattern=DURATION, min_length=2, max_length=24), _told(24)]
+Duration = Annotated[str, Field(pattern=DURATION, min_length=2, max_length=20), _told(20)]
 HeaderName = Annotated[str, Field(pattern=HEADER_NAME, max_length=64), _told(64)]
 HeaderValue = Annotated[str, Field(pattern=HEADER_VALUE, min_length=1, max_length=256), _told(256, minLength=1)]
 
