@@ -1,7 +1,7 @@
 """The signs by which the operator knows that it is deaf or stuck, and is to begin anew.
 
-kopf goes on without a watch that ended, healthy and deaf; a look, or the whole process, may hang. Each sign answers
-with a sentence when something is wrong. The process ends with it, and the kubelet hears it meanwhile.
+A watch may end, a look or the whole process may hang, and kopf's own health endpoint would know of none of it. Each
+sign answers with a sentence when something is wrong. The process ends with it, and the kubelet hears it meanwhile.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Watchdog:
 
 
 class Watches:
-    """kopf's watches: each that was there has to stay."""
+    """kopf's watches: each that was there has to stay. kopf 1.45 ends with the first, but some seconds later."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -31,11 +32,13 @@ class OperatorProcess:
         }
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, born: Callable[[int], None] = lambda _pid: None) -> None:
+        """Start it; whoever has to know its process hears of it before it does anything."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "ferryman"], env=self._environment, cwd="/", stdout=log, stderr=log
             )
+        born(self._process.pid)
         until(self._healthy, what=f"the operator is alive; its log: {self._log}")
 
     def kill(self) -> None:
