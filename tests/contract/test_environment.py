@@ -1,17 +1,47 @@
-"""What the operator renders is what the server reads: the one seam between two locked environments."""
+"""What one side writes into an environment the other reads: chart and operator, operator and server."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 from pure.simulation import Cluster
 
+from ferryman import settings as operator_settings
 from ferryman.api import conditions
 from ferryman.cluster import obstacle
 from ferryman.render import deployment as rendered
 from ferryman_server import reason
 from ferryman_server import settings as server_settings
+
+CHART = Path(__file__).parents[2] / "charts" / "ferryman"
+LOGGING = "FERRYMAN_LOG_LEVEL"  # read before there are settings
+
+
+def test_the_chart_sets_every_setting_and_no_other() -> None:
+    told = re.findall(r"name: (FERRYMAN_\w+)", (CHART / "templates" / "deployment.yaml").read_text())
+
+    known = [f"FERRYMAN_{name.upper()}" for name in operator_settings.Settings.model_fields]
+    assert sorted(told) == sorted([*known, LOGGING])
+
+
+def test_the_defaults_of_the_chart_are_those_of_the_operator() -> None:
+    values, chosen = yaml.safe_load((CHART / "values.yaml").read_text()), operator_settings.read({})
+
+    assert (values["server"]["image"], values["server"]["gpuImage"]) == (chosen.server_image, chosen.server_gpu_image)
+    assert tuple(values["server"]["trustedSources"]) == chosen.trusted_sources
+    assert values["mlflow"] == {
+        "trackingUri": chosen.tracking_uri,
+        "pollSeconds": chosen.registry_poll_seconds,
+        "timeoutSeconds": chosen.registry_timeout_seconds,
+    }
+    assert values["rollout"] == {"drainSeconds": chosen.drain_seconds}
+    assert tuple(values["watchNamespaces"]) == chosen.namespaces
+    assert values["cluster"] == {"domain": chosen.cluster_domain}
+    simple = [values[name] for name in ("workers", "resyncSeconds", "sweepSeconds")]
+    assert simple == [chosen.workers, chosen.resync_seconds, chosen.sweep_seconds]
 
 
 def pod(**spec: object) -> dict[str, object]:
