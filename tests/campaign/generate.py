@@ -13,16 +13,19 @@ from campaign import chaos
 from campaign.faults import Answer, Break, Events, Fault, Hold, Kill, Lose, Plan, Requests, Swallow, Travel, Twice
 from campaign.known import Known
 from campaign.tape import Event, Exchange
+from campaign.workloads import CHAIN
 
 POSITIONS = ("before", "committed", "answered")
 ERRORS = (403, 404, 409, 422, 429, 500, 503)
 STRIDE = 12
 """Of the requests of a run, every so-manieth gets the error; so many plans give each request its turn."""
 TRAVEL_SECONDS = 6.0
+CHAINS = 30
+"""Of 21 operations each: more than 600."""
 HANG_SECONDS = 35.0
 """More than the operator's own patience with a request."""
 
-Maker = Callable[[str, Known], Iterator[Plan]]
+Maker = Callable[..., Iterator[Plan]]
 
 
 def crash(workload: str, known: Known) -> Iterator[Plan]:
@@ -88,9 +91,8 @@ def errors(workload: str, known: Known) -> Iterator[Plan]:
     for verb, resource in sorted({(each.verb, each.resource) for each in known.requests}):
         if verb != "watch" and resource not in {"events", "leases"}:
             on = Requests(verb=verb, resource=resource)
-            yield _plan(
-                "errors", workload, f"hang-{verb}-{resource}", Hold(on=on, least=HANG_SECONDS, most=HANG_SECONDS)
-            )
+            held = Hold(on=on, least=HANG_SECONDS, most=HANG_SECONDS)
+            yield _plan("errors", workload, f"hang-{verb}-{resource}", held)
 
 
 def storms(workload: str, _known: Known) -> Iterator[Plan]:
@@ -127,6 +129,12 @@ def chaotic(workload: str, _known: Known) -> Iterator[Plan]:
             yield Plan(name=f"chaos/{workload}/{text}", workload=workload, chaos=f"{kind}/{variant}")
 
 
+def operation_chains(workload: str, _known: Known | None) -> Iterator[Plan]:
+    """Live chains of operations that the schema gives."""
+    for seed in range(1, CHAINS + 1):
+        yield Plan(name=f"chains/{workload}/{seed}", workload=workload, seed=seed)
+
+
 CLASSES: dict[str, tuple[Maker, tuple[str, ...]]] = {
     "crash": (
         crash,
@@ -150,17 +158,11 @@ CLASSES: dict[str, tuple[Maker, tuple[str, ...]]] = {
     "unobserved": (unobserved, ("create", "canary", "promote", "withdraw", "recreate")),
     "stale": (stale, ("create", "promote", "withdraw", "return-warm", "third", "delete", "recreate")),
     "errors": (errors, ("create", "canary", "promote", "withdraw", "shadow")),
+    "chains": (operation_chains, (CHAIN,)),
     "chaos": (chaotic, ("rest",)),
     "storms": (storms, ("create", "canary", "promote", "withdraw", "return-warm", "shadow", "third")),
 }
 """Each class of plans, how they are made, and for which workloads."""
-
-
-def plans(chosen: str, known: dict[str, Known]) -> Iterator[Plan]:
-    """Return the plans of a class."""
-    maker, workloads = CLASSES[chosen]
-    for workload in workloads:
-        yield from maker(workload, known[workload])
 
 
 def _plan(kind: str, workload: str, text: str, *parts: Fault) -> Plan:

@@ -7,29 +7,30 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 from campaign import ending, traffic
 from campaign.known import Known, made, pods, stables, templates
 from campaign.stage import NAME
-from campaign.world import TOKEN, Run
+from campaign.world import TOKEN, WRITING, Run
 from ferryman.cluster import kinds
 from ferryman.render import names
-
-Oracle = Callable[[Run, Known], list[str]]
 
 BOUND_SECONDS = 40.0
 """Until the end is reached after the last fault: the longest back-off, 30 s, and 10 s."""
 
+MENDED_SECONDS = 10.0
+"""How long what others broke may stay broken, on a machine that is busy with ten other worlds."""
+
 LATELY_SECONDS = 5.0
 """How old what a status tells may be at most when it is written: a look is cut off later, but reads first."""
 
-WRITING = frozenset({"create", "patch", "update", "delete"})
 
-
-def i1_traffic(run: Run, _known: Known) -> list[str]:
-    return traffic.lost(run.versions, NAME, strict=run.plan.chaos is None)
+def i1_traffic(run: Run) -> list[str]:
+    found = traffic.lost(run.versions, NAME)
+    # what others broke has to be mended soon; what the operator does has to be right at every moment
+    tolerated = MENDED_SECONDS if run.plan.chaos is not None else 0.0
+    return [f"{each.what}, for {each.seconds:.1f} s" for each in found if each.seconds >= tolerated]
 
 
 def i2_end_state(run: Run, known: Known) -> list[str]:
@@ -53,17 +54,17 @@ def i3_no_churn(run: Run, known: Known) -> list[str]:
     return found
 
 
-def i4_bounded(run: Run, _known: Known) -> list[str]:
+def i4_bounded(run: Run) -> list[str]:
     return (
         [f"the end came {run.settled_after:.0f} s after the last fault"] if run.settled_after > BOUND_SECONDS else []
     )
 
 
-def i5_quiet(run: Run, _known: Known) -> list[str]:
+def i5_quiet(run: Run) -> list[str]:
     return [f"written after the end: {each}" for each in run.restless]
 
 
-def i6_honest_status(run: Run, _known: Known) -> list[str]:
+def i6_honest_status(run: Run) -> list[str]:
     """Look at every status that was ever written: at what it speaks of, and at the route that it tells of."""
     found: list[str] = []
     route: list[tuple[float, traffic.Split]] = []
@@ -85,7 +86,7 @@ def i6_honest_status(run: Run, _known: Known) -> list[str]:
 
 
 def _lies(told: dict[str, Any], route: list[tuple[float, traffic.Split]], at: float) -> list[str]:
-    """Compare the shares that status tells with those that the route had lately: what is told was read a moment ago."""
+    """Compare the shares that status tells with those that the route had lately."""
     began = [since for since, _ in route[1:]] + [at + 1.0]
     lately = [split for (_, split), until in zip(route, began, strict=True) if until > at - LATELY_SECONDS]
     shares = {
@@ -96,11 +97,11 @@ def _lies(told: dict[str, Any], route: list[tuple[float, traffic.Split]], at: fl
     return [] if not said or said in shares else [f"status tells of {said}, and the route of {sorted(shares)}"]
 
 
-def i7_no_leftovers(run: Run, _known: Known) -> list[str]:
+def i7_no_leftovers(run: Run) -> list[str]:
     return [f"left after the deletion: {each}" for each in run.leftovers]
 
 
-def i8_containment(run: Run, _known: Known) -> list[str]:
+def i8_containment(run: Run) -> list[str]:
     found = []
     for each in run.tape.exchanges if run.tape else ():
         if each.verb not in WRITING or each.resource in {"events", "leases"}:
@@ -135,7 +136,7 @@ def i9_no_unrequested_transition(run: Run, known: Known) -> list[str]:
     return found
 
 
-def i11_alive(run: Run, _known: Known) -> list[str]:
+def i11_alive(run: Run) -> list[str]:
     strange = [code for code in run.restarts if code not in {-9, 70}]
     found = [f"the operator ended with {strange}"] if strange else []
     if "Traceback" in run.log:
@@ -143,28 +144,30 @@ def i11_alive(run: Run, _known: Known) -> list[str]:
     return found
 
 
-def i12_no_secrets(run: Run, _known: Known) -> list[str]:
+def i12_no_secrets(run: Run) -> list[str]:
     said = [each for each in (run.tape.exchanges if run.tape else ()) if TOKEN in json.dumps(each.after, default=str)]
     found = [f"the planted token stands in {each.resource} {each.name}" for each in said]
     return [*found, "the planted token stands in the log"] if TOKEN in run.log else found
 
 
-ORACLES: tuple[Oracle, ...] = (
+OF_ANY_RUN = (
     i1_traffic,
-    i2_end_state,
-    i3_no_churn,
     i4_bounded,
     i5_quiet,
     i6_honest_status,
     i7_no_leftovers,
     i8_containment,
-    i9_no_unrequested_transition,
     i11_alive,
     i12_no_secrets,
 )
+OF_A_KNOWN_RUN = (i2_end_state, i3_no_churn, i9_no_unrequested_transition)
 
 
-def judge(run: Run, known: Known) -> dict[str, list[str]]:
-    """Return each oracle's complaints, of those that have any."""
-    said = {oracle.__name__: oracle(run, known) for oracle in ORACLES}
+def judge(run: Run, known: Known | None) -> dict[str, list[str]]:
+    """Return each oracle's complaints, of those that have any; a chain, which nobody knows beforehand, has fewer."""
+    said = {oracle.__name__: oracle(run) for oracle in OF_ANY_RUN}
+    if known is None:
+        said["chain"] = [run.stuck] if run.stuck else []
+    else:
+        said |= {oracle.__name__: oracle(run, known) for oracle in OF_A_KNOWN_RUN}
     return {name: complaints for name, complaints in said.items() if complaints}

@@ -84,6 +84,10 @@ class Past:
             )
         )
 
+    def count(self, namespace: str) -> int:
+        """Return how many versions were heard of; autoscalers and Leases, which are never still, do not count."""
+        return sum(1 for version in self._seen[namespace] if version.kind not in {kinds.AUTOSCALER, LEASE})
+
     def now(self, namespace: str, kind: Kind) -> list[Body]:
         """Return the objects of a kind as we last heard of them."""
         return self._as_of(namespace, kind, None)

@@ -124,9 +124,8 @@ class Run:
             return dropped(request)
         try:
             source = await upstream.send(request.method, request.raw_path, request.headers, call.body)
-            if call.asked.verb == "watch" and source.status == 200 and aim is None:
-                exchange.status = 200
-                return await self._stream(call, source)
+            if call.asked.verb == "watch" and source.status == 200:
+                return await self._stream(call, source, aim)
             text = await source.read()
         except NO_ANSWER:
             exchange.suffers("the apiserver gave no answer")
@@ -160,18 +159,26 @@ class Run:
             self.journeys.book(revision_before(exchange.before, exchange.after, seen), aim.fault.for_seconds)
         await self._kill(aim, call, "travel" if isinstance(aim.fault, faults.Travel) else "kill answered")
 
-    async def _stream(self, call: Call, source: aiohttp.ClientResponse) -> web.StreamResponse:
-        """Pass a watch on."""
-        sink = await _open(call, passed_on(source.headers))
-        stream = Stream(call.asked, call.life, source, sink, self.aims, self.tape)
-        self._streams.add(stream)
+    async def _stream(self, call: Call, source: aiohttp.ClientResponse, aim: Aim | None) -> web.StreamResponse:
+        """Pass a watch on, until one of the sides ends it."""
+        call.exchange.status = 200
         try:
-            await stream.run()
-        except Cut:
+            if aim is not None and (answer := await self._settle_late(aim, call)):
+                return answer
+            sink = await _open(call, passed_on(source.headers))
+            if aim is not None:
+                await self._settle_after(aim, call, 0)
+            stream = Stream(call.asked, call.life, source, sink, self.aims, self.tape)
+            self._streams.add(stream)
+            try:
+                await stream.run()
+            finally:
+                self._streams.discard(stream)
+            await sink.write_eof()
+        except (Cut, ConnectionError):
             return dropped(call.request, hard=True)
         finally:
-            self._streams.discard(stream)
-        await sink.write_eof()
+            source.close()
         return sink
 
     async def _in_the_past(self, call: Call) -> web.StreamResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from campaign import generate, oracles
 from campaign.faults import Plan
 from campaign.ground import Ground
 from campaign.known import Known, learn
+from campaign.workloads import CHAIN
 from campaign.world import Run, World
 
 
@@ -51,7 +52,7 @@ class Campaign:
 
     async def learn(self, workloads: Iterable[str]) -> None:
         """Run each workload twice without faults, in two worlds."""
-        names = [name for name in dict.fromkeys(workloads) if name not in self.known]
+        names = [name for name in dict.fromkeys(workloads) if name not in self.known and name != CHAIN]
         wishes = [Plan(name=f"learn/{name}/{turn}", workload=name) for name in names for turn in (1, 2)]
         runs: dict[str, Run] = {}
 
@@ -61,13 +62,19 @@ class Campaign:
         await self._share(wishes, keep, "learning")
         self.known |= {name: learn(runs[f"learn/{name}/1"], runs[f"learn/{name}/2"]) for name in names}
 
+    def plans(self, kind: str, workload: str) -> list[Plan]:
+        """Return the plans of a class for a workload that was learned."""
+        maker, _ = generate.CLASSES[kind]
+        return list(maker(workload, self.known.get(workload)))
+
     async def live(self, plans: Sequence[Plan]) -> None:
         """Live every plan, and judge it."""
         await self._share(plans, self._judge, "plans")
 
     async def _judge(self, world: World, plan: Plan) -> None:
-        known = self.known[plan.workload]
-        run = await world.run(plan, known.end, known.mask)
+        known = self.known.get(plan.workload)
+        wanted, mask = (known.end, known.mask) if known is not None else (None, frozenset[str]())
+        run = await world.run(plan, wanted, mask)
         result = Result(plan, oracles.judge(run, known), run.settled_after, run.seconds, len(run.idle))
         self.results.append(result)
         if result.complaints:
@@ -76,9 +83,7 @@ class Campaign:
             for name, said in result.complaints.items():
                 self.say(f"  {name}: {said[0][:400]}" + (f" (and {len(said) - 1} more)" if len(said) > 1 else ""))
 
-    async def _share(
-        self, plans: Sequence[Plan], work: Callable[[World, Plan], asyncio.Future[None]], what: str
-    ) -> None:
+    async def _share(self, plans: Sequence[Plan], work: Callable[[World, Plan], Awaitable[None]], what: str) -> None:
         """Let every world take the next plan until none is left; tell how far it is now and then."""
         left = list(reversed(plans))
         done, begun, told = 0, time.monotonic(), time.monotonic()
@@ -131,8 +136,3 @@ async def opened(ground: Ground, stack: AsyncExitStack, count: int, **settings: 
         stack.push_async_callback(world.close)
         worlds.append(world)
     return worlds
-
-
-def chosen(classes: Iterable[str], known: dict[str, Known], pick: Callable[[Plan], bool]) -> list[Plan]:
-    """Return the plans of some classes that are picked."""
-    return [plan for name in classes for plan in generate.plans(name, known) if pick(plan)]

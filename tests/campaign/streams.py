@@ -49,7 +49,6 @@ class Stream:
             if not self.over:
                 raise Cut from error
         finally:
-            self.source.close()
             for task in self.late:
                 task.cancel()
 

@@ -1,13 +1,14 @@
 """Oracle I1: whether a request would have been served, judged at every state that the store ever held.
 
 There is no data plane at this tier, so Envoy is judged by what it is told: a route leads to Services, those to ready
-pods. That is stricter than a client: a state that stood for a millisecond counts. Only what the operator itself did
-counts against it: while no pod of stable is ready by somebody else's doing, nothing could have been served.
+pods. That is stricter than a client: a state that stood for a millisecond counts.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from campaign.past import Version
@@ -20,14 +21,20 @@ Split = tuple[tuple[str, int], ...]
 State = dict[tuple[Kind, str], Body]
 
 
-def lost(versions: Iterable[Version], name: str, *, strict: bool = True) -> list[str]:
-    """Return every state of one ModelDeployment's namespace in which a request could have failed.
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A time in which a request could have failed, by what is stored."""
 
-    Without `strict`, states in which no pod at all is ready are passed over: somebody took them.
-    """
+    what: str
+    seconds: float
+
+
+def lost(versions: Iterable[Version], name: str) -> list[Loss]:
+    """Return every time in which a request to one ModelDeployment could have failed, from its first ready pod on."""
     state: State = {}
-    found: list[str] = []
+    found: list[Loss] = []
     served = False
+    since, what = 0.0, ""
     for version in versions:
         key = (version.kind, version.name)
         if version.body is None:
@@ -35,18 +42,18 @@ def lost(versions: Iterable[Version], name: str, *, strict: bool = True) -> list
         else:
             state[key] = version.body
         owner = state.get((kinds.MODEL_DEPLOYMENT, name))
-        if owner is None or owner["metadata"].get("deletionTimestamp"):
-            served = False  # what is being deleted need not serve
-            continue
-        faults = [*_front(state, name), *_route(state, name)]
-        served = served or not faults
-        if (
-            faults
-            and served
-            and (strict or any(_ready(body) for (kind, _), body in state.items() if kind == kinds.POD))
-        ):
-            found.append(f"at {version.revision} ({version.kind.name} {version.name}): {'; '.join(faults)}")
-    return found
+        there = owner is not None and not owner["metadata"].get("deletionTimestamp")
+        faults = [*_front(state, name), *_route(state, name)] if there else []
+        served = there and (served or not faults)  # what is being deleted, or begins, need not serve
+        if faults and served and not what:
+            since, what = (
+                version.at,
+                f"at {version.revision} ({version.kind.name} {version.name}): {'; '.join(faults)}",
+            )
+        elif what and not (faults and served):
+            found.append(Loss(what, version.at - since))
+            what = ""
+    return [*found, Loss(what, math.inf)] if what else found
 
 
 def routes(versions: Iterable[Version], name: str) -> list[Split]:

@@ -124,11 +124,11 @@ def serve() -> None:
 
         rest = b""
         while True:
-            ready, _, _ = select.select([wishes, heard], [], [])
+            ready, _, _ = select.select([0, heard], [], [])
             if heard in ready:
                 os.read(heard, 512)
                 _reap()
-            if wishes in ready:
+            if 0 in ready:
                 chunk = wishes.read(65536)
                 if not chunk:
                     return

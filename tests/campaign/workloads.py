@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
+from campaign import chains
+from campaign.faults import Plan
 from campaign.stage import Stage
 
 V1, V2, V3 = "s3://models/v1", "s3://models/v2", "s3://models/v3"
@@ -134,3 +137,15 @@ WORKLOADS: dict[str, Workload] = {
     "delete": Workload(at_fifty, delete),
     "recreate": Workload(at_fifty, recreate),
 }
+
+CHAIN = "chain"
+"""The workload of which there is a different one for each seed."""
+
+
+def of(plan: Plan) -> Workload:
+    """Return the day that a plan is lived on."""
+    return (
+        Workload(nothing, partial(chains.live, seed=plan.seed))
+        if plan.workload == CHAIN
+        else WORKLOADS[plan.workload]
+    )

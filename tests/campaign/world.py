@@ -14,18 +14,20 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from campaign import chaos, ending, faults
+from campaign import chaos, ending, faults, workloads
+from campaign.chains import Alarm
 from campaign.ground import Ground
 from campaign.past import Version
 from campaign.proxy import FaultProxy
-from campaign.stage import Stage
+from campaign.stage import PATIENCE, Stage
 from campaign.tape import Tape
-from campaign.workloads import WORKLOADS
 from localcluster import controlplane
 
 RESYNC_SECONDS = 2.0
 QUIET_SECONDS = 3 * RESYNC_SECONDS + 1.0
 """Three resyncs: oracle I5."""
+
+WRITING = frozenset({"create", "patch", "update", "delete"})
 
 RESTART_SECONDS = 0.1
 """What a kubelet needs, at its best, to start a container again."""
@@ -86,7 +88,7 @@ class World:
     async def run(self, plan: faults.Plan, wanted: ending.Flat | None, mask: frozenset[str]) -> Run:
         """Live a plan; without a wanted end, live until nothing is written any more."""
         begun = time.monotonic()
-        workload = WORKLOADS[plan.workload]
+        workload = workloads.of(plan)
         run = Run(plan)
         self._restarts = run.restarts
         self._log().unlink(missing_ok=True)
@@ -103,6 +105,7 @@ class World:
             self._happened()
             run.tape = self.proxy.tape
             if plan.chaos is not None:
+                await self._calm()  # until the operator has looked, and has nothing to do
                 await chaos.inject(plan.chaos, self.stage)
                 self._happened()
             await workload.act(self.stage)
@@ -112,7 +115,7 @@ class World:
             self.proxy.load(faults.Plan(name="after", workload=plan.workload))
             run.versions = list(self._ground.past.versions(self.namespace))
             run.end = ending.ending(self._ground.past, self.namespace)
-        except TimeoutError as error:
+        except (TimeoutError, Alarm) as error:
             run.stuck = str(error) or "a wait of the user"
             run.idle = self.proxy.unfinished()
             run.versions = list(self._ground.past.versions(self.namespace))
@@ -133,27 +136,35 @@ class World:
         if wanted is None:
             await self._calm()
             return
-        deadline = loop.time() + 120.0
-        while ending.differences(ending.ending(past, self.namespace), wanted, mask):
-            if loop.time() > deadline:
-                return  # the oracle tells the difference
-            await asyncio.sleep(0.1)
-        run.settled_after = max(0.0, loop.time() - max(self._last_happening, self._last_strike()))
-        before = len(self.proxy.tape.exchanges)
-        await asyncio.sleep(QUIET_SECONDS)
-        run.restless = [
-            f"{each.verb} {each.resource} {each.name}: {each.status}"
-            for each in self.proxy.tape.exchanges[before:]
-            if each.verb in {"create", "patch", "update", "delete"} and each.resource not in {"leases", "events"}
-        ]
+        deadline = loop.time() + PATIENCE
+        while loop.time() < deadline:
+            while ending.differences(ending.ending(past, self.namespace), wanted, mask):
+                if loop.time() > deadline:
+                    return  # the oracle tells the difference
+                await asyncio.sleep(0.1)
+            reached = loop.time()
+            before = len(self.proxy.tape.exchanges)
+            await asyncio.sleep(QUIET_SECONDS)
+            run.restless = [
+                f"{each.verb} {each.resource} {each.name}: {each.status}"
+                for each in self.proxy.tape.exchanges[before:]
+                if each.verb in WRITING and each.resource not in {"leases", "events"}
+            ]
+            run.settled_after = max(0.0, reached - max(self._last_happening, self._last_strike()))
+            if not run.restless and not ending.differences(ending.ending(past, self.namespace), wanted, mask):
+                return
 
     async def _calm(self) -> None:
-        """Wait until nothing has been written for a while."""
+        """Wait until the operator has looked, and nothing has been written for a while."""
         quiet = 2 * RESYNC_SECONDS
         written = -1
+        await self.stage.until(lambda: self.stage.read() is None or self._looked(), "the operator looks")
         while written != (now := self._writes()):
             written = now
             await asyncio.sleep(quiet)
+
+    def _looked(self) -> bool:
+        return any(each.verb == "list" and each.resource == "pods" for each in self.proxy.tape.exchanges)
 
     def _writes(self) -> int:
         return sum(1 for each in self.proxy.tape.writes() if each.resource not in {"leases", "events"})

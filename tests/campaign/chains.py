@@ -1,0 +1,261 @@
+"""Operations in long chains, made from the CRD's own schema: what Acto does, with its four oracles.
+
+Each property gets values that are usual, on its bounds, beyond them, of another type, and none at all. After every
+operation the world has to come to rest. An operation that is refused has to leave everything as it is; one that is
+taken has to show in the children (consistency); a spec that was taken back has to bring the children back
+(differential rollback); and what a chain ends with has to be what the same spec gives in an empty namespace
+(differential normal). Errors of the operator itself are for the oracles of every run.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from campaign import ending
+from campaign.api import MERGE, Refused
+from campaign.stage import NAME, Stage, manifest
+from ferryman.api import crd
+from ferryman.cluster import kinds
+
+Body = dict[str, Any]
+Sort = Literal["usual", "bound", "beyond", "wrong", "none"]
+
+LENGTH = 21
+"""Operations of a chain, the last of which settles it."""
+
+SAMPLES: dict[str, tuple[Any, ...]] = {
+    "model.uri": ("s3://models/v1", "s3://models/v2", "s3://models/v3", "s3://models/broken", "s3://models/slow"),
+    "model.digest": ("sha256:" + "0" * 64,),
+    "model.secretName": ("reader", "another-reader"),
+    "server.resources.requests": ({"cpu": "250m"}, {"cpu": "0.5", "memory": "64Mi"}),
+    "server.resources.limits": ({"memory": "1Gi"}, {"cpu": 1, "memory": "512Mi"}),
+    "routing.hosts": (["fraud.example.com"], ["a.example.com", "b.example.com"]),
+    "routing.gateways": (["istio-system/ingress"], ["edge/public"]),
+    "rollout.canary.steps": (
+        [{"trafficPercent": 20}, {"trafficPercent": 60, "pause": {}}, {"trafficPercent": 100}],
+        [{"trafficPercent": 50, "pause": {"duration": "1s"}}, {"trafficPercent": 100}],
+    ),
+    "rollout.canary.match": ([{"headers": [{"name": "x-beta", "exact": "yes"}]}],),
+}
+"""Usual values of properties whose type alone does not say any."""
+
+FEW: dict[str, tuple[int, ...]] = {
+    "scaling.replicas": (1, 3),
+    "scaling.minReplicas": (1, 3),
+    "scaling.maxReplicas": (3, 5),
+    "rollout.canary.trafficPercent": (0, 5, 10, 34, 50, 99, 100),
+}
+"""Usual numbers, where any number within the bounds would be too many pods."""
+
+WITHOUT = frozenset({"rollout.allowDowntime", "rollout.deadlineSeconds"})
+"""Left out: one allows what an oracle forbids, the other only waits."""
+
+MADE_OF_HISTORY = re.compile(
+    r"/status/(history|lastRollout|rejected|withdrawn|commands|run|candidate|stable/(served|since)|waiting|observedGeneration)"
+    r"|/annotations/|/managedFields|clusterIP|ownerReferences/\w+/uid|/conditions/\w+/(observedGeneration|message)"
+)
+"""Paths that tell of how a spec came about, or of an object's identity."""
+
+
+class Alarm(Exception):  # noqa: N818  as Acto calls it
+    """An oracle's complaint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One change of one property."""
+
+    path: str
+    sort: Sort
+    value: Any
+
+    @property
+    def change(self) -> Body:
+        """Return it as a merge patch of the spec."""
+        change: Any = self.value
+        for name in reversed(self.path.split(".")):
+            change = {name: change}
+        return {"spec": change}
+
+    def __str__(self) -> str:
+        """Return it as a complaint names it."""
+        return f"{self.path} = {json.dumps(self.value)} ({self.sort})"
+
+
+def operations() -> dict[Sort, list[Operation]]:
+    """Return every operation that the schema gives, by its sort."""
+    spec = crd.definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    found: dict[Sort, list[Operation]] = {"usual": [], "bound": [], "beyond": [], "wrong": [], "none": []}
+    for path, schema in _properties(spec, ()):
+        if path not in WITHOUT:
+            for sort, value in _values(path, schema):
+                found[sort].append(Operation(path, sort, value))
+    return found
+
+
+def chain(seed: int) -> Iterator[Operation]:
+    """Return a chain's operations: the same for the same seed."""
+    chance = random.Random(seed)
+    made = operations()
+    sorts: list[Sort] = ["usual", "bound", "beyond", "wrong", "none"]
+    for _ in range(LENGTH - 1):
+        (sort,) = chance.choices(sorts, weights=(50, 10, 15, 10, 15))
+        yield chance.choice(made[sort])
+
+
+async def live(stage: Stage, seed: int) -> None:
+    """Live a chain, from an empty namespace to an empty namespace; raises Alarm."""
+    await stage.apply("s3://models/v1")
+    await stage.rests("Stable", "100/0")
+    chance = random.Random(seed + 1)
+    for number, operation in enumerate(chain(seed), 1):
+        before, stood = _spec(stage), _children(stage)
+        taken = await _do(stage, operation)
+        await _rest(stage, f"after {number}, {operation}")
+        if not taken and (_spec(stage), _children(stage)) != (before, stood):
+            raise Alarm(f"{operation} was refused, and something changed: {_differences(_children(stage), stood)}")
+        _consistent(stage, operation)
+        if taken and chance.random() < 0.2:
+            await _take_back(stage, operation, before, stood)
+    await _same_as_fresh(stage, f"s3://models/final-{seed}")
+
+
+async def _do(stage: Stage, operation: Operation) -> bool:
+    """Do it as a user would; tell whether the apiserver took it. What is beyond the schema must never be taken."""
+    path = kinds.MODEL_DEPLOYMENT.path(stage.namespace, NAME)
+    query = {"fieldManager": "user", "fieldValidation": "Strict"}
+    if operation.sort == "bound":
+        query["dryRun"] = "All"  # a thousand pods are not for this machine
+    try:
+        await stage.api.call("PATCH", path, operation.change, query, MERGE)
+    except Refused as error:
+        if error.code not in {400, 422}:
+            raise
+        return False
+    if operation.sort in {"beyond", "wrong"}:
+        raise Alarm(f"the apiserver took {operation}")
+    return operation.sort != "bound"
+
+
+async def _take_back(stage: Stage, operation: Operation, before: Body, stood: ending.Flat) -> None:
+    """Put the whole spec back, and see that the children are as they were: Acto's differential rollback."""
+    if operation.path.startswith(("model.", "server.", "rollout.")):
+        return  # a rollout that went on is not undone by taking its wish back: other journeys are about that
+    path = kinds.MODEL_DEPLOYMENT.path(stage.namespace, NAME)
+    body = await stage.api.call("GET", path)
+    await stage.api.call("PUT", path, {**body, "spec": before}, {"fieldManager": "user"})
+    await _rest(stage, f"after {operation} was taken back")
+    if differences := _differences(_children(stage), stood):
+        raise Alarm(f"{operation} was taken back, and left: {differences}")
+
+
+async def _same_as_fresh(stage: Stage, uri: str) -> None:
+    """Promote one more model, and compare with what the same spec gives in an empty namespace."""
+    path = kinds.MODEL_DEPLOYMENT.path(stage.namespace, NAME)
+    await stage.api.call("PATCH", path, {"spec": {"rollout": None, "model": {"uri": uri}}}, None, MERGE)
+    await stage.until(lambda: stage.stands("Stable", "100/0", stable=uri), f"the last model is stable: {uri}")
+    await _rest(stage, "at the end of the chain")
+    spec, stood = _spec(stage), _whole(stage)
+    await stage.delete()
+    await stage.gone()
+    body = manifest(stage.namespace, uri)
+    await stage.api.create(kinds.MODEL_DEPLOYMENT, {**body, "spec": spec})
+    await stage.until(lambda: stage.stands("Stable", "100/0", stable=uri), "the same spec, afresh")
+    await _rest(stage, "afresh")
+    if differences := _differences(stood, _whole(stage)):
+        raise Alarm(f"a chain ended with another state than a fresh start: {differences}")
+
+
+async def _rest(stage: Stage, when: str) -> None:
+    """Wait until this generation was seen and nothing is written any more."""
+
+    def seen() -> bool:
+        body = stage.read()
+        return body is not None and stage.status().get("observedGeneration") == body["metadata"]["generation"]
+
+    await stage.until(seen, f"the spec is seen {when}")
+    await stage.calm()
+
+
+def _consistent(stage: Stage, operation: Operation) -> None:
+    """See that what stands in the spec stands in the children: Acto's consistency."""
+    spec, status = _spec(stage), stage.status()
+    route = next(iter(stage.past.now(stage.namespace, kinds.VIRTUAL_SERVICE)), None)
+    hosts = set((spec.get("routing") or {}).get("hosts") or [])
+    if route is None or not hosts <= set(route["spec"]["hosts"]):
+        raise Alarm(f"after {operation}: hosts {sorted(hosts)} are not in the route")
+    scaling, stable = spec.get("scaling") or {}, stage.revision("stable")
+    autoscalers = {each["metadata"]["name"]: each for each in stage.past.now(stage.namespace, kinds.AUTOSCALER)}
+    if "replicas" in scaling and stable in autoscalers:
+        raise Alarm(f"after {operation}: a fixed number, and an autoscaler {stable}")
+    if "replicas" not in scaling:
+        bounds = autoscalers[stable]["spec"]
+        if bounds["minReplicas"] < scaling.get("minReplicas", 1):
+            raise Alarm(f"after {operation}: minReplicas {bounds['minReplicas']} of {scaling}")
+    number = ((spec.get("rollout") or {}).get("canary") or {}).get("trafficPercent")
+    shown = (status.get("traffic") or {}).get("display")
+    elsewhere = status.get("phase") == "Canary" and number is not None and shown != f"{100 - number}/{number}"
+    if elsewhere and not status.get("waiting"):
+        raise Alarm(f"after {operation}: {shown} for {number}, and nothing is waited for")
+
+
+def _whole(stage: Stage) -> ending.Flat:
+    """Return what stands, but for what tells of how it came about."""
+    stable = stage.revision("stable")
+    return {
+        path: value
+        for path, value in ending.ending(stage.past, stage.namespace).items()
+        if not MADE_OF_HISTORY.search(path) and (not path.startswith("Deployment/") or f"/{stable}/" in path)
+    }
+
+
+def _children(stage: Stage) -> ending.Flat:
+    """Return the children, but for what tells of how they came about."""
+    whole = ending.ending(stage.past, stage.namespace)
+    return {
+        path: value
+        for path, value in whole.items()
+        if not path.startswith("ModelDeployment/") and not MADE_OF_HISTORY.search(path)
+    }
+
+
+def _spec(stage: Stage) -> Body:
+    spec: Body = (stage.read() or {}).get("spec") or {}
+    return spec
+
+
+def _differences(found: ending.Flat, wanted: ending.Flat) -> str:
+    differing = ending.differences(found, wanted, ())
+    return "; ".join(f"{path}: {now!r}, not {then!r}" for path, (now, then) in list(differing.items())[:4])
+
+
+def _properties(schema: Body, path: tuple[str, ...]) -> Iterator[tuple[str, Body]]:
+    if schema.get("type") == "object" and "properties" in schema:
+        for name, inner in schema["properties"].items():
+            yield from _properties(inner, (*path, name))
+    else:
+        yield ".".join(path), schema
+
+
+def _values(path: str, schema: Body) -> Iterator[tuple[Sort, Any]]:
+    """Return values for a property, each with its sort."""
+    if path != "model.uri":
+        yield "none", None
+    usual = SAMPLES.get(path) or FEW.get(path) or tuple(schema.get("enum", ()))
+    if schema["type"] == "boolean":
+        usual = (True, False)
+    low, high = int(schema.get("minimum", 0)), int(schema.get("maximum", 0))
+    if schema["type"] == "integer":
+        usual = usual or (low, min(high, low + 7), min(high, 60))
+        yield from (("bound", low), ("bound", high), ("beyond", low - 1), ("beyond", high + 1), ("wrong", "ten"))
+    if schema["type"] in {"string", "array"}:
+        yield "wrong", 7
+    if schema["type"] == "string":
+        yield "beyond", "x" * 1025 if "enum" not in schema else "Nonsense"
+    for value in usual:
+        yield "usual", value
