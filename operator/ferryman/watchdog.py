@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+
+from ferryman.cluster.queue import Key
 
 LOOK_SECONDS = 1.0
 
@@ -23,8 +24,6 @@ SLACK_SECONDS = 60.0
 Clock = Callable[[], float]
 Sign = Callable[[], str | None]
 """Tells what is wrong, if something is."""
-
-Key = TypeVar("Key")
 
 
 class Watchdog:
@@ -86,7 +85,7 @@ class Resync:
         return f"no resync succeeded for {ago:.0f} s" if ago > self._longest else None
 
 
-class Looks(Generic[Key]):
+class Looks:
     """The looks that are under way: none may outlast its deadline. Stands around what does them."""
 
     def __init__(self, process: Callable[[Key], Awaitable[float | None]], clock: Clock) -> None:
@@ -104,6 +103,8 @@ class Looks(Generic[Key]):
 
     def overdue(self) -> str | None:
         """Name one that should have been cut off long ago."""
-        key, begun = min(self._begun.items(), key=lambda item: item[1], default=(None, self._clock()))
-        took = self._clock() - begun
-        return f"the look at {key} has not ended in {took:.0f} s" if took > OVERDUE_SECONDS else None
+        for key, begun in self._begun.items():
+            took = self._clock() - begun
+            if took > OVERDUE_SECONDS:
+                return f"the look at {key.namespace}/{key.name} has not ended in {took:.0f} s"
+        return None

@@ -130,6 +130,7 @@ def test_of_two_operators_one_acts_and_the_other_is_well_and_writes_nothing(pair
     assert pair.writes(acts), "the audit log tells of writes"
     assert pair.writes(waits) == []
     assert pair.operators[waits].health().status_code == 200
+    assert pair.operators[waits].stop() == 0, "it ends in peace without having acted"
 
 
 def test_when_the_acting_operator_is_killed_the_other_acts_within_20_seconds(pair: Pair) -> None:

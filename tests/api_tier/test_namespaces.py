@@ -21,7 +21,15 @@ def test_an_operator_for_two_namespaces_works_there_and_nowhere_else(tmp_path: P
         installation.install(kubectl, "watchNamespaces={ours,theirs}")
         rights = plane.kubeconfig_of(installation.SERVICE_ACCOUNT, installation.GROUPS)
         ports = controlplane.free_ports(2)
-        operator = OperatorProcess(rights, tmp_path / "log", ports, namespaces="ours,theirs", drain_seconds="1")
+        operator = OperatorProcess(
+            rights,
+            tmp_path / "log",
+            ports,
+            namespaces="ours,theirs",
+            drain_seconds="1",
+            sweep_seconds="1",
+            lease_namespace=installation.OPERATOR_NAMESPACE,
+        )
         ours, theirs, alien = (Served(kubectl.inside(name), "fraud") for name in ("ours", "theirs", "alien"))
         operator.start()
 

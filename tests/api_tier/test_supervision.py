@@ -189,6 +189,19 @@ def test_a_crd_that_was_deleted_and_made_anew_is_served_by_the_same_holder_anew(
     assert "Lease is lost" not in behind.operator.log()
 
 
+def test_a_holder_that_cannot_renew_acts_no_more_and_begins_anew(behind: Behind, kubectl: Kubectl) -> None:
+    renewals = Requests(verb="update", resource="leases", first=3, count=None, seconds=20)
+    behind.start(Answer(on=renewals, status=503))
+    fraud = Served(kubectl, "fraud")
+
+    until(lambda: "the Lease is lost" in behind.operator.log(), 30, "it begins anew")
+    fraud.apply(V1)
+
+    fraud.rests("Stable", "100/0", within=60)
+    assert behind.operator.acts()
+    assert behind.operator.exit_code() is None
+
+
 def _is_quiet(behind: Behind) -> bool:
     before = behind.writes()
     _let_pass(3.0)

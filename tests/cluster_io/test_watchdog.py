@@ -8,6 +8,7 @@ import pytest
 
 from cluster_io import virtual_time
 from ferryman import watchdog
+from ferryman.cluster.queue import Key
 from ferryman.watchdog import LAG_SECONDS, OVERDUE_SECONDS, SLACK_SECONDS, Looks, Resync, Watchdog, Watches
 
 
@@ -49,12 +50,12 @@ def test_a_look_that_outlasts_its_deadline_is_named_until_it_ends() -> None:
     async def story() -> list[str | None]:
         loop = asyncio.get_running_loop()
 
-        async def hangs(_key: str) -> float | None:
+        async def hangs(_key: Key) -> float | None:
             await asyncio.sleep(OVERDUE_SECONDS + 10)
             return None
 
         looks = Looks(hangs, loop.time)
-        task = asyncio.create_task(looks("a/fraud"))
+        task = asyncio.create_task(looks(Key("a", "fraud")))
         await asyncio.sleep(OVERDUE_SECONDS - 1)
         said = [looks.overdue()]
         await asyncio.sleep(2)
@@ -69,12 +70,12 @@ def test_a_look_that_failed_is_no_longer_under_way() -> None:
     async def story() -> str | None:
         loop = asyncio.get_running_loop()
 
-        async def fails(_key: str) -> float | None:
+        async def fails(_key: Key) -> float | None:
             raise RuntimeError("the world is broken")
 
         looks = Looks(fails, loop.time)
         with pytest.raises(RuntimeError):
-            await looks("a/fraud")
+            await looks(Key("a", "fraud"))
         await asyncio.sleep(2 * OVERDUE_SECONDS)
         return looks.overdue()
 
