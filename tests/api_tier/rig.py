@@ -92,13 +92,13 @@ class Rig:
         since = listed["metadata"]["resourceVersion"]
         query = {"watch": "true", "labelSelector": "test", "resourceVersion": since, **more}
         url = config["server"] + CONFIG.path(self.namespace)
-        async with (
-            aiohttp.ClientSession(trust_env=False) as session,
-            session.get(url, params={k: v for k, v in query.items() if v}, ssl=context) as response,
-        ):
-            watch = Watch(response)
-            yield watch
-            watch.task.cancel()
+        async with aiohttp.ClientSession(trust_env=False) as session:
+            session._retry_connection = False  # for it would ask again, of the next life
+            chosen = {name: value for name, value in query.items() if value}
+            async with session.get(url, params=chosen, ssl=context) as response:
+                watch = Watch(response)
+                yield watch
+                watch.task.cancel()
 
 
 class Watch:

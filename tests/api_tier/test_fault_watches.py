@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -137,6 +138,19 @@ async def test_a_kill_ends_the_watches_too(rig: Rig) -> None:
         await asyncio.gather(rig.apply("b"), return_exceptions=True)
         assert await watch.ends()
         await rig.died()
+
+
+@pytest.mark.parametrize("position", ["before", "committed", "answered"])
+async def test_the_operator_is_killed_when_it_asks_for_a_watch(rig: Rig, position: Any) -> None:
+    await rig.run(Kill(on=Requests(verb="watch", resource="configmaps"), position=position))
+    try:
+        async with rig.watching() as watch:
+            assert isinstance(await watch.ends(), aiohttp.ClientError)
+            assert watch.status == 200
+    except aiohttp.ClientError:
+        assert position != "answered"
+    await rig.died()
+    assert rig.told()[-1] == ("watch", "", 0 if position == "before" else 200, False, f"kill {position}")
 
 
 async def test_a_watch_is_refused_like_any_request(rig: Rig) -> None:
