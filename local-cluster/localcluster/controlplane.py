@@ -25,6 +25,7 @@ class ControlPlane:
         directory: pathlib.Path,
         apiserver_args: tuple[str, ...] = (),
         controller_manager_args: tuple[str, ...] = (),
+        audited: tuple[str, ...] = (),
         keep: bool = False,
     ) -> None:
         self.directory = directory.resolve()
@@ -39,6 +40,7 @@ class ControlPlane:
             service_range="10.86.0.0/24",
             apiserver_args=("--endpoint-reconciler-type=none", *apiserver_args),  # 127.0.0.1 is no endpoint
             controller_manager_args=controller_manager_args,
+            audited=audited,
         )
 
     @property
@@ -50,6 +52,11 @@ class ControlPlane:
     def kubeconfig(self) -> pathlib.Path:
         """A cluster administrator's kubeconfig."""
         return self._plan.kubeconfig
+
+    @property
+    def audit_log(self) -> pathlib.Path:
+        """What the audited users asked, a JSON object a line."""
+        return self._plan.audit_log
 
     @property
     def logs(self) -> pathlib.Path:

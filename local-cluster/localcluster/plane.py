@@ -1,9 +1,10 @@
 """The control plane's daemons and how they are started, for the whole cluster and for the api tests alike."""
 
 import dataclasses
+import json
 import pathlib
 
-from localcluster import access, binaries, pki, process
+from localcluster import access, binaries, pki, process, templates
 
 ADMIN = "ferryman-admin"
 MASTERS = ("system:masters",)
@@ -22,6 +23,7 @@ class Plan:
     names: tuple[str, ...] = ()  # more addresses that the apiserver's certificate is good for
     apiserver_args: tuple[str, ...] = ()
     controller_manager_args: tuple[str, ...] = ()
+    audited: tuple[str, ...] = ()  # the users whose requests the apiserver writes down, without their bodies
 
     @property
     def url(self) -> str:
@@ -38,6 +40,11 @@ class Plan:
         """The administrator's way in."""
         return self.directory / "kubeconfig"
 
+    @property
+    def audit_log(self) -> pathlib.Path:
+        """What the audited users asked of the apiserver, a JSON object a line; older files lie beside it."""
+        return self.directory / "audit" / "requests.log"
+
     def authority(self) -> pki.Authority:
         """Who signs all of the plane's certificates."""
         return pki.Authority(self.certificates)
@@ -52,6 +59,22 @@ def prepare(plan: Plan) -> None:
     """Make the certificates and the administrator's kubeconfig."""
     access.write_kubeconfig(plan.kubeconfig, plan.url, plan.authority(), ADMIN, MASTERS)
     pki.key_pair(plan.certificates, "service-accounts")
+
+
+def audit(plan: Plan) -> tuple[str, ...]:
+    """Return what makes the apiserver write down what the audited users ask: a second late, at most 300 MB."""
+    if not plan.audited:
+        return ()
+    policy = plan.directory / "config" / "audit-policy.yaml"
+    templates.render("audit-policy.yaml", policy, users=json.dumps(plan.audited))
+    return (
+        f"--audit-policy-file={policy}",
+        f"--audit-log-path={plan.audit_log}",
+        "--audit-log-mode=batch",
+        "--audit-log-batch-max-wait=1s",
+        "--audit-log-maxsize=100",
+        "--audit-log-maxbackup=2",
+    )
 
 
 def etcd(plan: Plan) -> process.Daemon:
@@ -119,6 +142,7 @@ def apiserver(plan: Plan) -> process.Daemon:
             f"--proxy-client-cert-file={proxy_certificate}",
             f"--proxy-client-key-file={proxy_key}",
             "--profiling=false",
+            *audit(plan),
             *plan.apiserver_args,
         ),
         env={"GOGC": "60"},

@@ -43,6 +43,8 @@ DAEMONS = (
     "istiod",
     "envoy",
 )
+AUDITED = ("system:serviceaccount:ferryman-system:ferryman",)
+"""Whose requests are written down: the operator's, so that its rights can be held against what it does."""
 IMAGES_WELCOME = "pause image"  # from this step on, images can be brought in
 BUILDS = {name: f"build {name}" for name in COMPONENTS}
 
@@ -56,6 +58,7 @@ def plan() -> plane.Plan:
         etcd_port=12379,
         etcd_peer_port=12380,
         service_range=network.SERVICES,
+        audited=AUDITED,
     )
 
 

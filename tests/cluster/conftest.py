@@ -24,7 +24,7 @@ QUIET = "quiet"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a run be one of the two lanes."""
-    parser.addoption("--lane", choices=lanes.LANES, help="run only this half, beside another run of the other half")
+    parser.addoption("--lane", choices=lanes.LANES, help="run only this part, beside or after the others")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

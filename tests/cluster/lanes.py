@@ -26,14 +26,19 @@ DISTURBING = frozenset(
 )
 """The files of the lane `installation`; every other file is of the lane `traffic`."""
 
-LANES = ("installation", "traffic")
+LOOKING_BACK = frozenset({"test_rights.py"})
+"""The files of the lane `afterwards`, which runs when both others are done: they look back on all of it."""
+
+LANES = ("installation", "traffic", "afterwards")
 FIRST, LAST = "test_kubectl.py", "test_quiet.py"
 """The first makes what the last looks at two minutes later."""
 
 
 def chosen(file: str, lane: str | None) -> bool:
-    """Tell whether a file's tests run in a lane; without a lane they all do."""
-    return lane is None or (file in DISTURBING) == (lane == "installation")
+    """Tell whether a file's tests run in a lane; without a lane all do that do not look back."""
+    if file in LOOKING_BACK:
+        return lane == "afterwards"
+    return lane is None or (lane != "afterwards" and (file in DISTURBING) == (lane == "installation"))
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """The configuration files that the components read."""
 
 import json
+import pathlib
 import tomllib
 
 import pytest
@@ -83,6 +84,16 @@ def test_more_flags_for_the_apiserver_come_last(plan):
     plan = plane.Plan(plan.directory, "127.0.0.1", 1, 2, 3, "10.86.0.0/24", apiserver_args=("--audit-log-path=-",))
 
     assert plane.apiserver(plan).argv[-1] == "--audit-log-path=-"
+
+
+def test_the_audited_users_requests_are_written_down_and_nobody_else_s(plan):
+    plan = plane.Plan(plan.directory, "127.0.0.1", 1, 2, 3, "10.86.0.0/24", audited=("them",))
+
+    flags = dict(flag.split("=", 1) for flag in plane.audit(plan))
+
+    assert flags["--audit-log-path"] == str(plan.audit_log)
+    rules = yaml.safe_load(pathlib.Path(flags["--audit-policy-file"]).read_text())["rules"]
+    assert rules == [{"level": "Metadata", "users": ["them"]}, {"level": "None"}]
 
 
 def test_certificates_are_kept_from_one_start_to_the_next(tmp_path):
