@@ -1,4 +1,8 @@
-"""`python -m campaign`: learn, make plans, live them, judge them, and tell in a table."""
+"""`python -m campaign`: learn, make plans, live them, judge them, and tell in a table.
+
+Without options everything is lived, which takes an hour or two; then mistakes are planted in copies of the operator,
+each of which has to be found, and the figures are written into docs/reliability.md.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +15,43 @@ import signal
 import sys
 import tempfile
 import time
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from campaign import generate, ground, report, runner
+from campaign import generate, ground, planted, report, runner
 from campaign.faults import Plan
+from campaign.planted import BUGS, Bug
+from campaign.runner import Campaign
 
 REPORTS = Path(__file__).parents[2] / ".reports" / "campaign"
+
+QUICK: tuple[tuple[str, str, str, int], ...] = (
+    ("crash", "create", "*", 5),
+    ("crash", "promote", "*", 4),
+    ("crash", "withdraw", "*", 5),
+    ("crash-twice", "promote", "*", 60),
+    ("unobserved", "promote", "*", 9),
+    ("stale", "promote", "*", 3),
+    ("errors", "promote", "*[!g]-from-*", 12),
+    ("storms", "promote", "*", 3),
+    ("chaos", "rest", "*", 6),
+    ("chains", "chain", "*/[12]", 1),
+)
+"""What `--quick` lives: of each class and workload the plans whose names match, each so-manieth of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Some plans of one class and workload."""
+
+    kind: str
+    workload: str
+    only: str = "*"
+    every: int = 1
 
 
 async def main(arguments: argparse.Namespace) -> int:
@@ -33,37 +65,74 @@ async def main(arguments: argparse.Namespace) -> int:
         print(f"{time.monotonic() - begun:6.0f} s  {text}", flush=True)
 
     shutil.rmtree(REPORTS, ignore_errors=True)
-    directory = Path(tempfile.mkdtemp(prefix="campaign-"))
-    async with AsyncExitStack() as stack:
-        say("starting a control plane")
-        stands = await stack.enter_async_context(ground.prepared(directory))
-        worlds = await runner.opened(stands, stack, arguments.worlds)
-        battle = runner.Campaign(stands, worlds, REPORTS, say)
-        wished = _wished(arguments)
-        await battle.learn(workload for _, workload in wished)
-        made = arguments.plan or [plan for kind, workload in wished for plan in battle.plans(kind, workload)]
-        plans = [plan for plan in made if fnmatch.fnmatch(plan.name, arguments.only)][:: arguments.every]
-        say(f"{len(plans)} plans in {len(worlds)} worlds")
+    whole = not (arguments.kind or arguments.workload or arguments.plan or arguments.quick)
+    async with opened(arguments.worlds, say) as campaign:
+        plans = await _plans(campaign, arguments)
+        say(f"{len(plans)} plans in {len(campaign.worlds)} worlds")
         if arguments.list:
             for plan in plans:
                 say(plan.name)
             return 0
-        await battle.live(plans)
-        report.show(battle.results)
-    shutil.rmtree(directory, ignore_errors=True)
-    return int(any(result.complaints for result in battle.results))
+        await campaign.live(plans)
+    report.show(campaign.results)
+    failed = any(result.complaints for result in campaign.results)
+    if whole and arguments.every == 1:
+        found = [(bug, await _finds(bug, arguments.worlds, say)) for bug in BUGS]
+        report.write(campaign.results, found, (time.monotonic() - begun) / 60, arguments.worlds)
+        failed = failed or not all(caught for _, caught in found)
+    return int(failed)
 
 
-def _wished(arguments: argparse.Namespace) -> list[tuple[str, str]]:
-    """Return each class of plans that was asked for, with each of its workloads."""
+@asynccontextmanager
+async def opened(count: int, say: Callable[[str], None], bug: Bug | None = None) -> AsyncIterator[Campaign]:
+    """Open a campaign on a control plane of its own, for the operator as it is or one with a planted bug."""
+    directory = Path(tempfile.mkdtemp(prefix="campaign-"))
+    try:
+        async with AsyncExitStack() as stack:
+            say("starting a control plane")
+            operator = planted.planted(bug, directory) if bug is not None else planted.SOUND
+            stands = await stack.enter_async_context(ground.prepared(directory, operator))
+            yield Campaign(stands, await runner.opened(stands, stack, count), REPORTS, say)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+async def _plans(campaign: Campaign, arguments: argparse.Namespace) -> Sequence[Plan]:
+    """Learn what the wished plans need, and return them."""
     if arguments.plan:
-        return [(plan.name.split("/", 1)[0], plan.workload) for plan in arguments.plan]
+        await campaign.learn(plan.workload for plan in arguments.plan)
+        return list(arguments.plan)
+    wishes = _wishes(arguments)
+    await campaign.learn(wish.workload for wish in wishes)
+    return [plan for wish in wishes for plan in _of(campaign, wish)][:: arguments.every]
+
+
+def _of(campaign: Campaign, wish: Wish) -> Sequence[Plan]:
+    made = campaign.plans(wish.kind, wish.workload)
+    return [plan for plan in made if fnmatch.fnmatch(plan.name, wish.only)][:: wish.every]
+
+
+def _wishes(arguments: argparse.Namespace) -> list[Wish]:
+    if arguments.quick:
+        return [Wish(*each) for each in QUICK]
     return [
-        (kind, workload)
+        Wish(kind, workload, arguments.only)
         for kind in arguments.kind or generate.CLASSES
-        for workload in generate.CLASSES[kind][1]
+        for workload in generate.CLASSES[kind].workloads
         if not arguments.workload or workload in arguments.workload
     ]
+
+
+async def _finds(bug: Bug, worlds: int, say: Callable[[str], None]) -> bool:
+    """Tell whether the campaign finds a planted bug."""
+    say(f"planted: {bug.name}, which {bug.what}")
+    async with opened(worlds, lambda text: say(f"  {text}"), bug) as campaign:
+        wish = Wish(bug.kind, bug.workload, bug.only)
+        await campaign.learn([bug.workload])
+        await campaign.live(_of(campaign, wish)[: 2 * worlds])
+    caught = any(result.complaints for result in campaign.results)
+    say(f"planted: {bug.name} was {'found' if caught else 'NOT FOUND'}")
+    return caught
 
 
 def _plan(name: str) -> Plan:
@@ -73,6 +142,7 @@ def _plan(name: str) -> Plan:
 def parse(words: list[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m campaign", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a fixed part, in a few minutes")
     parser.add_argument("--kind", action="append", choices=list(generate.CLASSES), help="these classes of plans only")
     parser.add_argument("--workload", action="append", help="these workloads only")
     parser.add_argument("--only", default="*", help="plans whose names match")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from campaign import chaos
 from campaign.faults import Answer, Break, Events, Fault, Hold, Kill, Lose, Plan, Requests, Swallow, Travel, Twice
 from campaign.known import Known
 from campaign.tape import Event, Exchange
-from campaign.workloads import CHAIN
+from campaign.workloads import CHAIN, WORKLOADS
 
 POSITIONS = ("before", "committed", "answered")
 ERRORS = (403, 404, 409, 422, 429, 500, 503)
@@ -24,8 +25,6 @@ CHAINS = 30
 """Of 21 operations each: more than 600."""
 HANG_SECONDS = 35.0
 """More than the operator's own patience with a request."""
-
-Maker = Callable[..., Iterator[Plan]]
 
 
 def crash(workload: str, known: Known) -> Iterator[Plan]:
@@ -135,34 +134,24 @@ def operation_chains(workload: str, _known: Known | None) -> Iterator[Plan]:
         yield Plan(name=f"chains/{workload}/{seed}", workload=workload, seed=seed)
 
 
-CLASSES: dict[str, tuple[Maker, tuple[str, ...]]] = {
-    "crash": (
-        crash,
-        (
-            "create",
-            "scale",
-            "canary",
-            "promote",
-            "withdraw",
-            "abort",
-            "return-warm",
-            "return-cold",
-            "shadow",
-            "third",
-            "steps",
-            "delete",
-            "recreate",
-        ),
-    ),
-    "crash-twice": (crash_twice, ("promote", "withdraw", "return-warm")),
-    "unobserved": (unobserved, ("create", "canary", "promote", "withdraw", "recreate")),
-    "stale": (stale, ("create", "promote", "withdraw", "return-warm", "third", "delete", "recreate")),
-    "errors": (errors, ("create", "canary", "promote", "withdraw", "shadow")),
-    "chains": (operation_chains, (CHAIN,)),
-    "chaos": (chaotic, ("rest",)),
-    "storms": (storms, ("create", "canary", "promote", "withdraw", "return-warm", "shadow", "third")),
+@dataclass(frozen=True, slots=True)
+class Class:
+    """One class of plans: how they are made, and for which workloads."""
+
+    maker: Callable[..., Iterator[Plan]]
+    workloads: tuple[str, ...]
+
+
+CLASSES: dict[str, Class] = {
+    "crash": Class(crash, tuple(name for name in WORKLOADS if name != "rest")),
+    "crash-twice": Class(crash_twice, ("promote", "withdraw", "return-warm")),
+    "unobserved": Class(unobserved, ("create", "canary", "promote", "withdraw", "recreate")),
+    "stale": Class(stale, ("create", "promote", "withdraw", "return-warm", "third", "delete", "recreate")),
+    "errors": Class(errors, ("create", "canary", "promote", "withdraw", "shadow")),
+    "storms": Class(storms, ("create", "canary", "promote", "withdraw", "return-warm", "shadow", "third")),
+    "chaos": Class(chaotic, ("rest",)),
+    "chains": Class(operation_chains, (CHAIN,)),
 }
-"""Each class of plans, how they are made, and for which workloads."""
 
 
 def _plan(kind: str, workload: str, text: str, *parts: Fault) -> Plan:

@@ -41,8 +41,8 @@ class Ground:
 
 
 @asynccontextmanager
-async def prepared(directory: Path) -> AsyncIterator[Ground]:
-    """Start the control plane and all that belongs to it; end them in the end."""
+async def prepared(directory: Path, operator: Path) -> AsyncIterator[Ground]:
+    """Start the control plane and all that belongs to it, for operators from a folder; end them in the end."""
     quick = ("--horizontal-pod-autoscaler-sync-period=1s", "--concurrent-deployment-syncs=20")
     with controlplane.ControlPlane(directory / "plane", controller_manager_args=quick) as plane:
         admin = Kubectl(binaries.path("kubectl"), plane.kubeconfig)
@@ -50,7 +50,7 @@ async def prepared(directory: Path) -> AsyncIterator[Ground]:
         installation.install(admin)
         with Kubelet(plane.kubeconfig):
             api = Api(plane.kubeconfig)
-            past, nursery = Past(api), Nursery()
+            past, nursery = Past(api), Nursery(operator)
             try:
                 await past.start()
                 await nursery.open()

@@ -130,7 +130,9 @@ def dropped(request: web.BaseRequest, *, hard: bool = False) -> web.StreamRespon
     transport = request.transport
     if transport is not None:
         if hard:
-            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
+            ours = transport.get_extra_info("socket")
+            if ours is not None:  # it may be closing by itself
+                ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
         transport.abort()
     return web.Response()
 

@@ -64,8 +64,7 @@ class Campaign:
 
     def plans(self, kind: str, workload: str) -> list[Plan]:
         """Return the plans of a class for a workload that was learned."""
-        maker, _ = generate.CLASSES[kind]
-        return list(maker(workload, self.known.get(workload)))
+        return list(generate.CLASSES[kind].maker(workload, self.known.get(workload)))
 
     async def live(self, plans: Sequence[Plan]) -> None:
         """Live every plan, and judge it."""

@@ -22,7 +22,8 @@ ROOT = Path(__file__).parents[2]
 class Nursery:
     """The driver's end: starts operators, and hears of their end."""
 
-    def __init__(self) -> None:
+    def __init__(self, operator: Path) -> None:
+        self._operator = operator
         self._process: asyncio.subprocess.Process | None = None
         self._started: asyncio.Queue[int] = asyncio.Queue()
         self._ended: dict[int, asyncio.Future[int]] = {}
@@ -30,7 +31,7 @@ class Nursery:
         self._reader: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        paths = os.pathsep.join(str(ROOT / part) for part in ("operator", "tests"))
+        paths = os.pathsep.join(str(part) for part in (self._operator, ROOT / "tests"))
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FERRYMAN_")}
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
