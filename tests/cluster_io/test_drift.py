@@ -99,3 +99,14 @@ def test_it_is_drift(rendered: dict[str, Any], change: Callable[[dict[str, Any]]
 
 def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
     assert drift.digest({"a": 1, "b": {"c": 2, "d": 3}}) == drift.digest({"b": {"d": 3, "c": 2}, "a": 1})
+
+
+def test_what_others_add_to_a_route_is_taken_away() -> None:
+    wanted = {"spec": {"host": "a", "trafficPolicy": {"tls": {}}, "subsets": [1]}, "kind": "DestinationRule"}
+    live = {"spec": {"host": "b", "trafficPolicy": {"tls": {"mode": 1}, "lb": {}}, "subsets": [2], "exportTo": ["."]}}
+
+    taken = drift.surplus(wanted, live)
+
+    assert taken == {"spec": {"exportTo": None, "trafficPolicy": {"lb": None, "tls": {"mode": None}}}}
+    assert drift.surplus(wanted, wanted) == {}
+    assert drift.surplus({**wanted, "kind": "Service"}, live) == {}, "elsewhere the apiserver itself adds"

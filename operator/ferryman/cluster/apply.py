@@ -81,7 +81,11 @@ async def _write(client: Client, owner: ObjectMeta, rendered: Body, child: Body 
     kind, name = kinds.of(rendered), rendered["metadata"]["name"]
     if child is None:
         child = await _met(client, owner, kind, name)
-    await client.apply(kind, _marked(rendered, child))
+    written = await client.apply(kind, _marked(rendered, child))
+    surplus = drift.surplus(rendered, written)
+    if surplus:
+        version = {"metadata": {"resourceVersion": written["metadata"]["resourceVersion"]}}
+        await client.merge(kind, owner.namespace, name, {**version, **surplus})
 
 
 async def _met(client: Client, owner: ObjectMeta, kind: Kind, name: str) -> Body | None:

@@ -59,6 +59,27 @@ def stands(rendered: dict[str, Any], live: dict[str, Any]) -> bool:
     return _says(rendered, live, "")
 
 
+def surplus(rendered: dict[str, Any], live: dict[str, Any]) -> dict[str, Any]:
+    """Return a merge patch that takes away what others added where nothing may be added; empty if nothing was.
+
+    Server-side apply leaves what somebody else set, even if it is forced.
+    """
+    if rendered["kind"] not in _UNDEFAULTED:
+        return {}
+    more = _more(rendered["spec"], live.get("spec") or {})
+    return {"spec": more} if more else {}
+
+
+def _more(wanted: dict[str, Any], live: dict[str, Any]) -> dict[str, Any]:
+    """Return null for each field of a live object that is not wanted; lists are atomic, and applied whole."""
+    more: dict[str, Any] = {name: None for name in live if name not in wanted}
+    for name, value in wanted.items():
+        if isinstance(value, dict) and isinstance(live.get(name), dict):
+            inside = _more(value, live[name])
+            more.update({name: inside} if inside else {})
+    return more
+
+
 def _says(wanted: Any, live: Any, key: str) -> bool:
     if isinstance(wanted, dict):
         if not isinstance(live, dict) or (key in _EXACT and set(wanted) != set(live)):
