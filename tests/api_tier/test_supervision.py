@@ -126,10 +126,13 @@ def test_a_child_whose_deletion_no_watch_tells_of_is_made_anew(behind: Behind, k
     fraud = Served(kubectl, "fraud")
     fraud.apply(V1)
     fraud.rests("Stable", "100/0")
+    until(lambda: _is_quiet(behind), 60, "nothing is written any more")
+    found = behind.lost()
 
     kubectl("delete", "service", "fraud")
 
     until(lambda: kubectl.get("service", "fraud"), SWEEP + 10, "the Service is there again")
+    until(lambda: behind.lost() > found, SWEEP + 10, "the sweep has found that one is gone")
 
 
 def test_the_sweep_finds_and_writes_nothing_where_nothing_is_lost(behind: Behind, kubectl: Kubectl) -> None:
