@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     lane = config.getoption("--lane", None)
     ours = [item for item in items if lanes.chosen(item.path.name, lane)]
     config.hook.pytest_deselected(items=[item for item in items if item not in ours])
-    items[:] = sorted(ours, key=lambda item: (item.path.name == lanes.LAST, item.path.name != lanes.FIRST))
+    items[:] = sorted(ours, key=lambda item: (item.path.name in lanes.LAST, item.path.name != lanes.FIRST))
 
 
 @pytest.fixture(scope="session")

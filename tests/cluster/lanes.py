@@ -22,21 +22,23 @@ DISTURBING = frozenset(
         "test_journeys.py",
         "test_no_surge.py",
         "test_quiet.py",
+        "test_survival.py",
     }
 )
 """The files of the lane `installation`; every other file is of the lane `traffic`."""
 
-LOOKING_BACK = frozenset({"test_rights.py"})
-"""The files of the lane `afterwards`, which runs when both others are done: they look back on all of it."""
+AFTERWARDS = frozenset({"test_survival_apiserver.py", "test_rights.py"})
+"""The files of the lane `afterwards`, which runs when both others are done: one silences the whole cluster, and one
+looks back on all that was done."""
 
 LANES = ("installation", "traffic", "afterwards")
-FIRST, LAST = "test_kubectl.py", "test_quiet.py"
-"""The first makes what the last looks at two minutes later."""
+FIRST, LAST = "test_kubectl.py", frozenset({"test_quiet.py", "test_rights.py"})
+"""The first makes what the last looks at two minutes later; the rights are looked at when all was done."""
 
 
 def chosen(file: str, lane: str | None) -> bool:
-    """Tell whether a file's tests run in a lane; without a lane all do that do not look back."""
-    if file in LOOKING_BACK:
+    """Tell whether a file's tests run in a lane; without a lane all do but those that come afterwards."""
+    if file in AFTERWARDS:
         return lane == "afterwards"
     return lane is None or (lane != "afterwards" and (file in DISTURBING) == (lane == "installation"))
 
