@@ -111,6 +111,7 @@ class Reconciler:
                 objects=decided.objects,
                 scales=decided.scales,
                 removals=decided.removals,
+                confirm=look.confirm,
             )
         finally:
             # What was recorded has happened, even if its effects need another look.
@@ -162,12 +163,16 @@ class Reconciler:
 
 def _standing(body: dict[str, Any]) -> ModelDeploymentStatus:
     """Read the status; one that nobody can read is as good as none, and is rebuilt from the children."""
+    metadata = body["metadata"]
     try:
-        return ModelDeploymentStatus.model_validate(body.get("status") or {})
+        standing = ModelDeploymentStatus.model_validate(body.get("status") or {})
     except pydantic.ValidationError as error:
-        metadata = body["metadata"]
         log.warning("%s/%s: unreadable status: %s", metadata["namespace"], metadata["name"], _first(error))
         return ModelDeploymentStatus()
+    if standing.is_about(metadata["name"]):
+        return standing
+    log.warning("%s/%s: a status that speaks of another's revisions", metadata["namespace"], metadata["name"])
+    return ModelDeploymentStatus()
 
 
 def _verbs(body: dict[str, Any]) -> dict[str, str]:

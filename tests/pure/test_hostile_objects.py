@@ -165,8 +165,8 @@ def test_a_spec_that_only_rules_forbid_is_planned_safely(spec: Body, world: int)
 @EXAMPLES
 def test_a_spoilt_object_is_refused_or_planned_safely(data: st.DataObject, world: int) -> None:
     cluster = worlds()[world]
-    spec = data.draw(noise.spoilt(body_of(cluster)["spec"]))
-    body, children = {**body_of(cluster), "spec": spec}, children_of(cluster)
+    whole = data.draw(noise.spoilt({"spec": body_of(cluster)["spec"], "status": body_of(cluster)["status"]}))
+    body, children = {**body_of(cluster), **whole}, children_of(cluster)
 
     again(body, children, look(body, children))
 
@@ -207,6 +207,21 @@ def test_children_that_somebody_changed_are_put_right_and_make_nothing_unsafe(
         data.draw(noise.spoilt(child, keep=IDENTITY, required=REQUIRED, times=2, alike=True))
         for child in children_of(cluster)
     ]
+
+    again(body, children, look(body, children))
+
+
+@given(data=st.data(), world=st.sampled_from(range(1, 9)))
+@EXAMPLES
+def test_a_forged_memory_makes_nothing_unsafe(data: st.DataObject, world: int) -> None:
+    """Whoever may edit a Service or a Deployment may write what a wiped status is rebuilt from."""
+    cluster = worlds()[world]
+    body, children = {**body_of(cluster), "status": {}}, children_of(cluster)
+    for child in children:
+        for annotation in (names.ANNOTATION_MEMORY, names.ANNOTATION_RECORD):
+            if annotation in child["metadata"].get("annotations", {}):
+                memory = json.loads(child["metadata"]["annotations"][annotation])
+                child["metadata"]["annotations"][annotation] = json.dumps(data.draw(noise.spoilt(memory)))
 
     again(body, children, look(body, children))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from ferryman.api.base import Model
 from ferryman.api.modeldeployment import Format, Server
@@ -47,11 +48,11 @@ class Revision(Model):
 
     model_config = ConfigDict(extra="ignore")
 
-    revision: str
+    revision: Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=55)]
     """The revision's name, which its Deployment, Service and autoscaler carry."""
     model: ResolvedModel
     """The model it serves."""
-    image: str
+    image: Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._/:@-]*$", max_length=512)]
     """The server image its pods run."""
     pod: PodSettings
     """The settings of its pods, so that a later spec cannot reach into a revision that serves."""

@@ -105,3 +105,9 @@ class ModelDeploymentStatus(Model):
         Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
     ] = []
     """What is true of this object now, in terms that `kubectl wait` understands."""
+
+    def is_about(self, name: str) -> bool:
+        """Tell whether every revision that is remembered here is one of a ModelDeployment's own."""
+        kept = [each.revision for each in (*self.retiring, *self.history)]
+        remembered = [each for each in (self.stable, self.candidate, *kept) if each is not None]
+        return all(each.revision.startswith(f"{name}-") for each in remembered)

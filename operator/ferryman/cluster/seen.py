@@ -47,7 +47,7 @@ def of(
         },
         route=_route(route) if route is not None else None,
         front=(front["spec"].get("selector") or {}).get(names.LABEL_REVISION) if front is not None else None,
-        memory=_memory(front) if front is not None else None,
+        memory=_memory(owner, front) if front is not None else None,
         children=children,
     )
 
@@ -99,18 +99,20 @@ def _record(deployment: Body) -> Revision | None:
     try:
         # The record says what never changes; when it took its role, only the status knows.
         fixed = pydantic.TypeAdapter(dict[str, Any]).validate_json(text)
-        return Revision.model_validate({"since": deployment["metadata"]["creationTimestamp"], **fixed})
+        record = Revision.model_validate({"since": deployment["metadata"]["creationTimestamp"], **fixed})
     except pydantic.ValidationError:
         return None
+    return record if record.revision == deployment["metadata"]["name"] else None
 
 
-def _memory(front: Body) -> ModelDeploymentStatus | None:
-    """Read the decisions that the front Service remembers; None if somebody made them unreadable."""
+def _memory(owner: ObjectMeta, front: Body) -> ModelDeploymentStatus | None:
+    """Read the decisions that the front Service remembers; None if somebody made them unreadable, or another's."""
     text = _annotation(front, names.ANNOTATION_MEMORY)
     try:
-        return ModelDeploymentStatus.model_validate_json(text) if text is not None else None
+        memory = ModelDeploymentStatus.model_validate_json(text) if text is not None else None
     except pydantic.ValidationError:
         return None
+    return memory if memory is not None and memory.is_about(owner.name) else None
 
 
 def _annotation(body: Body, name: str) -> str | None:
