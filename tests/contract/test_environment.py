@@ -83,6 +83,25 @@ def test_a_registry_model_may_be_a_pickle_and_a_bucket_may_not() -> None:
     assert server_settings.from_environment(environment(bucket["containers"][0])).allow_pickle is False
 
 
+@pytest.mark.parametrize(
+    ("source", "uri", "trusted"),
+    [
+        ("s3://models", "s3://models/fraud", True),
+        ("s3://models", "s3://models-of-mallory/fraud", False),
+        ("s3://models/team-a/", "s3://models/team-a/fraud", True),
+        ("s3://models/team-a", "s3://models/team-ab/fraud", False),
+        ("https://models.example.com", "https://models.example.com/m.pkl", True),
+        ("https://models.example.com", "https://models.example.com.evil.example.net/m.pkl", False),
+        ("https://models.example.com", "https://models.example.com:8443/m.pkl", False),
+        ("models:/", "models:/fraud/1", True),
+        ("models:/fraud", "models:/fraud/1", True),
+        ("models:/fraud", "models:/fraud-of-mallory/1", False),
+    ],
+)
+def test_a_source_that_is_trusted_is_a_place_and_no_text(source: str, uri: str, trusted: bool) -> None:
+    assert rendered.trusted(uri, operator_settings.Settings(trusted_sources=(source,))) is trusted
+
+
 def test_every_cause_that_the_server_can_give_is_a_reason_that_status_can_tell() -> None:
     assert {cause.value for cause in reason.Reason} <= {known.value for known in conditions.Reason}
 

@@ -132,7 +132,7 @@ def _environment(owner: ObjectMeta, revision: Revision, settings: Settings) -> l
         "FERRYMAN_MODEL_DIR": MODEL_DIR,
         "FERRYMAN_MODEL_DIGEST": revision.pod.digest or "",
         "FERRYMAN_PVC_MOUNT": PVC_MOUNT,
-        "FERRYMAN_ALLOW_PICKLE": "true" if trusted(revision.model.requested, settings) else "false",
+        "FERRYMAN_ALLOW_PICKLE": "true" if trusted(revision.model.uri, settings) else "false",
         "FERRYMAN_PORT": str(names.PORT),
         "FERRYMAN_WARMUP_REQUESTS": str(server.warmup.requests),
         "FERRYMAN_MAX_BATCH_SIZE": str(server.batching.max_batch_size),
@@ -147,7 +147,12 @@ def _environment(owner: ObjectMeta, revision: Revision, settings: Settings) -> l
 
 def trusted(uri: str, settings: Settings) -> bool:
     """Tell whether the installation lets pickled models from this URI be loaded."""
-    return any(uri.startswith(prefix) for prefix in settings.trusted_sources)
+    return any(_below(uri, prefix) for prefix in settings.trusted_sources)
+
+
+def _below(uri: str, prefix: str) -> bool:
+    """Tell whether a URI is a place or below it: `s3://models` is a bucket, and `s3://models-too` another."""
+    return uri.startswith(prefix) and (prefix.endswith("/") or uri.removeprefix(prefix)[:1] in {"", "/", "@"})
 
 
 def _without_gpu(amounts: dict[str, str]) -> dict[str, str]:
