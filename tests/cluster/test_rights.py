@@ -20,8 +20,6 @@ from localcluster import binaries, source
 ASKED_BY_ADMISSION = {Right("ferryman.dev", "modeldeployments/finalizers", "update")}
 """What no log tells of; tests/api_tier/test_rights.py shows that it is needed."""
 
-TOO_MUCH = {Right("networking.istio.io", "virtualservices", "delete")}
-
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -59,7 +57,7 @@ def test_every_right_that_was_used_is_the_chart_s(run: Run):
 def test_every_right_that_was_given_was_used(run: Run):
     """S1: a right that a whole suite of rollouts, broken models and full nodes does not need is one too many."""
     assert len(run.requests) > 1000, "the whole tier ran before this"
-    assert run.granted - audit.used(run.requests) - ASKED_BY_ADMISSION == TOO_MUCH
+    assert run.granted - audit.used(run.requests) - ASKED_BY_ADMISSION == set()
 
 
 def test_every_write_was_made_where_a_modeldeployment_is(run: Run):

@@ -28,8 +28,12 @@
   resources: [horizontalpodautoscalers]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [networking.istio.io]
-  resources: [virtualservices, destinationrules]
+  resources: [destinationrules]
   verbs: [get, list, watch, create, patch, delete]
+# the route goes with its owner alone
+- apiGroups: [networking.istio.io]
+  resources: [virtualservices]
+  verbs: [get, list, watch, create, patch]
 # why a revision's pods are not ready
 - apiGroups: [""]
   resources: [pods]
