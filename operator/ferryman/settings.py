@@ -33,6 +33,8 @@ class Settings(BaseModel):
     """The MLflow tracking server that `models:/` URIs are resolved with; empty means there is none."""
     trusted_sources: Words = ("models:/",)
     """Prefixes of model URIs from which pickled models may be loaded."""
+    private_hosts: Words = ()
+    """Hosts of `https://` models, or `.suffixes`, that may have private addresses; others must be public."""
     drain_seconds: Annotated[float, Field(ge=0)] = 10.0
     """How long a revision's pods stay after the route was observed without it."""
     registry_poll_seconds: Annotated[float, Field(gt=0)] = 30.0

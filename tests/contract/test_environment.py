@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pure.simulation import Cluster
+from pure.simulation import Cluster, serving
 
 from ferryman import settings as operator_settings
 from ferryman.api import conditions
@@ -100,6 +100,17 @@ def test_a_registry_model_may_be_a_pickle_and_a_bucket_may_not() -> None:
 )
 def test_a_source_that_is_trusted_is_a_place_and_no_text(source: str, uri: str, trusted: bool) -> None:
     assert rendered.trusted(uri, operator_settings.Settings(trusted_sources=(source,))) is trusted
+
+
+def test_the_hosts_that_may_be_private_reach_the_fetch() -> None:
+    owner = Cluster().resource().meta
+    revision = serving().status.stable
+    settings = operator_settings.Settings(private_hosts=("models.corp.example", ".storage.example"))
+
+    body = rendered.deployment(owner, revision, settings)["spec"]["template"]["spec"]
+
+    told = server_settings.from_environment(environment(body["initContainers"][0]))
+    assert told.private_hosts == settings.private_hosts
 
 
 def test_every_cause_that_the_server_can_give_is_a_reason_that_status_can_tell() -> None:

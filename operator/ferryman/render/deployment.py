@@ -141,6 +141,8 @@ def _environment(owner: ObjectMeta, revision: Revision, settings: Settings) -> l
     }
     if settings.tracking_uri:
         values["MLFLOW_TRACKING_URI"] = settings.tracking_uri
+    if settings.private_hosts:
+        values["FERRYMAN_PRIVATE_HOSTS"] = ",".join(settings.private_hosts)
     # the apiserver drops an empty value: rendered, it would look like drift at every look
     return [{"name": name, "value": value} if value else {"name": name} for name, value in values.items()]
 
