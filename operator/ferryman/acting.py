@@ -116,14 +116,14 @@ async def _kopf(chosen: Settings, queue: Queue, sweep: Sweep, *, mesh: bool) -> 
 
 async def _resync(chosen: Settings, api: Client, queue: Queue, sign: watchdog.Resync) -> None:
     """Look at every object now and then, whatever the watches say."""
-    wait = chosen.resync_seconds
+    wait, spread = chosen.resync_seconds, chosen.resync_seconds / 30
     while True:
         await asyncio.sleep(wait * random.uniform(0.9, 1.1))  # noqa: S311 to spread, not to hide
         wait = chosen.resync_seconds
         for namespace in chosen.namespaces or (None,):
             try:
                 async for metadata in api.metadata(kinds.MODEL_DEPLOYMENT, namespace):
-                    queue.add(Key(metadata["namespace"], metadata["name"]), after=random.uniform(0, 10))  # noqa: S311
+                    queue.add(Key(metadata["namespace"], metadata["name"]), after=random.uniform(0, spread))  # noqa: S311
             except (errors.NotFound, errors.Forbidden) as error:
                 log.warning("resync: %s", error)  # to begin anew would not give us a kind, or a right
             except errors.ClusterError as error:
