@@ -69,7 +69,7 @@ def routes(versions: Iterable[Version], name: str) -> list[Split]:
 
 def split(route: Body) -> Split:
     """Return the shares that a route gives everyone's requests, by address, and its mirror."""
-    rule = route["spec"]["http"][-1]
+    rule = (route["spec"].get("http") or [{"route": []}])[-1]
     shares = [(_service(each["destination"]), each.get("weight", 100)) for each in rule["route"]]
     if "mirror" in rule:
         shares.append((f"mirror {_service(rule['mirror'])}", int(rule["mirrorPercentage"]["value"])))
@@ -88,7 +88,7 @@ def _route(state: State, name: str) -> list[str]:
     if route is None:
         return []  # without it, clients reach the front Service
     found = []
-    for rule in route["spec"]["http"]:
+    for rule in route["spec"].get("http") or [{"route": []}]:
         weights = [each.get("weight", 100) for each in rule["route"]]
         if sum(weights) != 100:
             found.append(f"weights {weights}")

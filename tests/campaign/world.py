@@ -143,6 +143,7 @@ class World:
                     return  # the oracle tells the difference
                 await asyncio.sleep(0.1)
             reached = loop.time()
+            run.restless = []
             before = len(self.proxy.tape.exchanges)
             await asyncio.sleep(QUIET_SECONDS)
             run.restless = [
