@@ -29,6 +29,8 @@ class Look:
     meta: ObjectMeta | None = None
     status: ModelDeploymentStatus = field(default_factory=ModelDeploymentStatus)
     """The status as it stands now."""
+    confirmed: bool = False
+    """The apiserver has taken a status from this look, so the object was as it was read."""
 
     def found(self, meta: ObjectMeta, standing: ModelDeploymentStatus) -> None:
         """Take down what was read."""
@@ -36,14 +38,26 @@ class Look:
 
     async def record(self, fresh: ModelDeploymentStatus) -> bool:
         """Write the status if it says something new; tell whether it did."""
+        if fresh == self.status:
+            return False
+        await self._write(fresh)
+        return True
+
+    async def confirm(self) -> None:
+        """See that the status still stands as it was read: nothing may follow from one that was wiped or is outdated.
+
+        The record that was written in this look has seen that already.
+        """
+        if not self.confirmed:
+            await self._write(self.status)
+
+    async def _write(self, fresh: ModelDeploymentStatus) -> None:
         assert self.meta is not None
-        before = self.meta
         try:
-            self.meta = await status.write(self.client, before, self.status, fresh)
+            self.meta = await status.write(self.client, self.meta, fresh)
         except errors.NotFound as error:
             raise errors.Vanished(error.verb, error.kind, error.namespace, error.name, error.detail) from error
-        self.status = fresh
-        return self.meta is not before
+        self.status, self.confirmed = fresh, True
 
     async def confess(self, bad: Setback, now: datetime) -> bool:
         """Tell in the status why the look failed, if the status can be written; tell whether that is news."""

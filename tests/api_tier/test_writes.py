@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from api_tier import installation
 from api_tier.direct import connected
 from api_tier.kubectl import Kubectl, until
 from ferryman.api.modeldeployment import ObjectMeta
+from ferryman.api.status import ModelDeploymentStatus
 from ferryman.cluster import apply, errors, kinds
 from ferryman.cluster.client import Client
+from ferryman.look import Look
 from ferryman.observed import Observed
 from ferryman.outcome import Scale
 from ferryman.render import names
@@ -65,16 +68,24 @@ def route(kubectl: Kubectl, to: str) -> Body:
     }
 
 
+async def stands() -> None:
+    """The record that a write follows from is as it was."""
+
+
 async def write(
     client: Client, kubectl: Kubectl, *objects: Body, seen: tuple[Body, ...] = (), scales: tuple[Scale, ...] = ()
 ) -> int:
     observed = Observed(mesh=True, children=seen)
-    return await apply.apply(client, owner(kubectl), observed, objects=objects, scales=scales, removals=())
+    return await apply.apply(
+        client, owner(kubectl), observed, objects=objects, scales=scales, removals=(), confirm=stands
+    )
 
 
 async def remove(client: Client, kubectl: Kubectl, seen: Body) -> int:
     observed = Observed(mesh=True, children=(seen,))
-    return await apply.apply(client, owner(kubectl), observed, objects=(), scales=(), removals=(seen,))
+    return await apply.apply(
+        client, owner(kubectl), observed, objects=(), scales=(), removals=(seen,), confirm=stands
+    )
 
 
 async def settled(client: Client, kubectl: Kubectl) -> Body:
@@ -211,11 +222,62 @@ async def test_an_object_that_is_refused_holds_up_no_other(client: Client, kubec
             objects=(before, wrong, address, after),
             scales=(),
             removals=(stays,),
+            confirm=stands,
         )
 
     assert kubectl.get("virtualservice", "fraud"), "what came before it is there"
     assert kubectl.get("service", "fraud-1"), "and so is what depends on nothing"
     assert kubectl.get("service", "fraud") is None, "a route may lead to what was refused"
+
+
+async def test_nothing_follows_from_a_status_that_is_not_as_it_was_read(client: Client, kubectl: Kubectl) -> None:
+    async def is_gone() -> None:
+        raise errors.Conflict("status", "ModelDeployment", str(kubectl.namespace), "fraud", "wiped")
+
+    seen = await settled(client, kubectl)
+    observed = Observed(mesh=True, children=(seen,))
+    for wish in (
+        {"objects": (route(kubectl, "a"),), "scales": (), "removals": ()},
+        {"objects": (), "scales": (Scale("fraud-1", 3),), "removals": ()},
+        {"objects": (), "scales": (), "removals": (seen,)},
+    ):
+        with pytest.raises(errors.Conflict):
+            await apply.apply(client, owner(kubectl), observed, **wish, confirm=is_gone)  # type: ignore[arg-type]
+
+    assert kubectl.get("virtualservice", "fraud") is None
+    assert (await read(client, kubectl))["spec"] == seen["spec"]
+    nothing = {"objects": (), "scales": (), "removals": ()}
+    assert await apply.apply(client, owner(kubectl), observed, **nothing, confirm=is_gone) == 0  # type: ignore[arg-type]
+
+
+async def test_a_status_is_confirmed_without_a_change_and_not_if_it_was_wiped(
+    client: Client, kubectl: Kubectl
+) -> None:
+    kubectl.apply({"apiVersion": "ferryman.dev/v1alpha1", "kind": "ModelDeployment", **MODEL})
+    look = Look(client, datetime.now(UTC))
+    look.found(meta_of(kubectl), ModelDeploymentStatus())
+    await look.record(ModelDeploymentStatus(withdrawn="fraud-1"))
+    recorded = meta_of(kubectl)
+
+    again = Look(client, datetime.now(UTC))
+    again.found(recorded, ModelDeploymentStatus(withdrawn="fraud-1"))
+    await again.confirm()
+    assert meta_of(kubectl) == recorded, "it changes nothing"
+
+    kubectl("patch", "mdep", "confirmed", "--subresource=status", "--type=merge", "-p", '{"status":null}')
+    late = Look(client, datetime.now(UTC))
+    late.found(recorded, ModelDeploymentStatus(withdrawn="fraud-1"))
+    with pytest.raises(errors.Conflict):
+        await late.confirm()
+
+
+MODEL = {"metadata": {"name": "confirmed"}, "spec": {"model": {"uri": "s3://models/v1"}}}
+
+
+def meta_of(kubectl: Kubectl) -> ObjectMeta:
+    found = kubectl.get("mdep", "confirmed")
+    assert found is not None
+    return ObjectMeta.model_validate(found["metadata"])
 
 
 def _rests(kubectl: Kubectl, available: str = "True") -> bool:

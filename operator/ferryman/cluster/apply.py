@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ferryman.api.modeldeployment import ObjectMeta
@@ -28,19 +29,24 @@ async def apply(
     objects: tuple[Body, ...],
     scales: tuple[Scale, ...],
     removals: tuple[Body, ...],
+    confirm: Callable[[], Awaitable[object]],
 ) -> int:
     """Write the objects that differ from what was observed, scale, then remove; return how many writes that took.
+
+    Before the first of them, whatever there is to do is confirmed to follow from a record that still stands.
 
     An object that the apiserver refuses holds up no other, except the routes, which may lead to it, and whatever is
     taken away, which may be needed for longer. The first refusal is raised at the end.
     """
     live = {(child["kind"], child["metadata"]["name"]): child for child in observed.children}
+    pending = [(rendered, child) for rendered in objects if _differs(rendered, child := live.get(_key(rendered)))]
+    sizes = [scale for scale in scales if _to_scale(scale, live.get((kinds.DEPLOYMENT.name, scale.deployment)))]
+    surplus = [child for child in removals if not _is_going(child)]
+    if pending or sizes or surplus:
+        await confirm()
     writes = 0
     refused: errors.Refused | None = None
-    for rendered in objects:
-        child = live.get((rendered["kind"], rendered["metadata"]["name"]))
-        if child is not None and (_is_going(child) or drift.stands(rendered, child)):
-            continue
+    for rendered, child in pending:
         if refused is not None and _routes(rendered):
             continue
         try:
@@ -48,22 +54,28 @@ async def apply(
             writes += 1
         except errors.Refused as error:
             refused = refused or error
-    for scale in scales:
-        child = live.get((kinds.DEPLOYMENT.name, scale.deployment))
-        if child is not None and _to_scale(scale, child) and (refused is None or scale.seen is None):
+    for scale in sizes:
+        if refused is None or scale.seen is None:
             await client.scale(kinds.DEPLOYMENT, owner.namespace, scale.deployment, scale.replicas, scale.seen)
             writes += 1
     if refused is not None:
         raise refused
-    for child in removals:
-        if not _is_going(child):
-            await _remove(client, child)
-            writes += 1
+    for child in surplus:
+        await _remove(client, child)
+        writes += 1
     return writes
 
 
-def _to_scale(scale: Scale, child: Body) -> bool:
-    return not _is_going(child) and child["spec"].get("replicas", 1) != scale.replicas
+def _key(rendered: Body) -> tuple[str, str]:
+    return rendered["kind"], rendered["metadata"]["name"]
+
+
+def _differs(rendered: Body, child: Body | None) -> bool:
+    return child is None or not (_is_going(child) or drift.stands(rendered, child))
+
+
+def _to_scale(scale: Scale, child: Body | None) -> bool:
+    return child is not None and not _is_going(child) and child["spec"].get("replicas", 1) != scale.replicas
 
 
 def _routes(rendered: Body) -> bool:

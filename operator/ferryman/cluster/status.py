@@ -8,15 +8,12 @@ from ferryman.cluster import kinds
 from ferryman.cluster.client import Client
 
 
-async def write(
-    client: Client, meta: ObjectMeta, standing: ModelDeploymentStatus, status: ModelDeploymentStatus
-) -> ObjectMeta:
-    """Write the status if it says something new; return the object as it is then known.
+async def write(client: Client, meta: ObjectMeta, status: ModelDeploymentStatus) -> ObjectMeta:
+    """Write the status; return the object as it is then known.
 
-    Raises Conflict if the object has moved on since it was read, NotFound if it is gone.
+    Raises Conflict if the object has moved on since it was read, NotFound if it is gone. One that says nothing new
+    changes nothing, and raises just so.
     """
-    if status == standing:
-        return meta
     kind = kinds.MODEL_DEPLOYMENT
     # On the status subresource the apiserver takes nothing but the status from this body.
     answer = await client.replace_status(
