@@ -209,3 +209,18 @@ def test_a_route_deleted_by_hand_where_there_is_no_room_leaves_all_to_stable_for
     ends(cluster)
     assert cluster.weights() == {V1: 66, V2: 34}
     assert cluster.desired == {cluster.revision(V1): 1, cluster.revision(V2): 2}
+
+
+def test_a_held_candidate_whose_deployment_was_deleted_is_not_made_anew_where_there_is_no_room() -> None:
+    steps = [{"trafficPercent": 0}, {"trafficPercent": 1}]
+    cluster = world(1, {"deadlineSeconds": 60, "canary": {"steps": steps}})
+    cluster.model(V2)
+    looks(cluster, 4)
+    candidate = cluster.revision(V2)
+    cluster.delete_by_hand("Deployment", candidate)
+
+    cluster.patch(rollout=NO_SURGE)
+    cluster.reconcile()
+
+    assert ("Deployment", candidate) not in cluster.children
+    ends(cluster)

@@ -136,8 +136,8 @@ def _given(world: World, planned: int) -> int:
     observed = _observed(world)
     has = Want(max(observed, planned))
     carrying = needed(world, has) if has.traffic else 0
-    if held(world) is not None:
-        return carrying
+    if held(world) is not None:  # it keeps what it has, and gets no pod anew
+        return min(carrying, world.backend(world.record.candidate).desired)
     available = world.backend(world.record.candidate).available
     seen_and_kept = _covering(world, min(observed, planned))
     return max(carrying, min(needed(world, intent.wanted(world)), min(available, seen_and_kept) + 1))
