@@ -74,11 +74,11 @@ REPORTS := .reports
 PYTEST = -m pytest -q $(PYTEST_ARGS) --junit-xml=$(REPORTS)/$(1).xml
 
 .PHONY: test
-test: ## everything: verify, then the pure, api and cluster tiers; leaves the cluster as it found it
+test: ## everything: verify, the pure and api tiers, a part of the campaign, the cluster tier; leaves the cluster as it found it
 	@rm -rf $(REPORTS); $(MAKE) --no-print-directory verify
 	@was=$$($(LOCAL_CLUSTER) status >/dev/null 2>&1 && echo up || echo down); \
 	leave() { test $$was = up || $(MAKE) --no-print-directory cluster-down; }; trap leave EXIT; \
-	$(MAKE) --no-print-directory test-pure test-api test-cluster
+	$(MAKE) --no-print-directory test-pure test-api campaign-quick test-cluster
 	@$(PY) tests/summary.py $(REPORTS)
 
 .PHONY: test-pure
@@ -97,13 +97,26 @@ test-api: .venv/.stamp ## the api tier: a real etcd, kube-apiserver and kube-con
 	@$(LOCAL_CLUSTER) build
 	@$(PY) $(call PYTEST,api) tests/api_tier
 
+CAMPAIGN := PYTHONPATH=operator:tests:local-cluster $(PY) -m campaign
+
+.PHONY: campaign
+campaign: .venv/.stamp ## every fault the campaign knows, on a real apiserver; writes docs/reliability.md (an hour or two)
+	@$(LOCAL_CLUSTER) build
+	@$(CAMPAIGN)
+
+.PHONY: campaign-quick
+campaign-quick: .venv/.stamp ## a fixed part of the campaign (a few minutes)
+	@$(LOCAL_CLUSTER) build
+	@$(CAMPAIGN) --quick
+
 .PHONY: test-cluster
 test-cluster: .venv/.stamp ## the cluster tier: a real node, Istio and Envoy, images and chart, 50 requests a second
 	@PYTHONPATH=demo:local-cluster $(PY) -m ferrydemo.stage
 	@mkdir -p $(REPORTS); rm -f $(REPORTS)/cluster.jsonl; export PYTHONPATH=demo:local-cluster; \
 	$(PY) $(call PYTEST,cluster-traffic) --lane=traffic tests/cluster >$(REPORTS)/traffic.log 2>&1 & traffic=$$!; \
 	$(PY) $(call PYTEST,cluster) --lane=installation tests/cluster && one=0 || one=$$?; \
-	wait $$traffic && other=0 || other=$$?; cat $(REPORTS)/traffic.log; exit $$((one | other))
+	wait $$traffic && other=0 || other=$$?; cat $(REPORTS)/traffic.log; \
+	$(PY) $(call PYTEST,cluster-rights) --lane=afterwards tests/cluster && last=0 || last=$$?; exit $$((one | other | last))
 
 .PHONY: measure
 measure: .venv/.stamp ## how fast a patch, a promotion and a rollback are in the answers, on the cluster that is up

@@ -75,6 +75,7 @@ async def main(arguments: argparse.Namespace) -> int:
             return 0
         await campaign.live(plans)
     report.show(campaign.results)
+    report.junit(campaign.results, time.monotonic() - begun, REPORTS.with_suffix(".xml"))
     failed = any(result.complaints for result in campaign.results)
     if whole and arguments.every == 1:
         found = [(bug, await _finds(bug, arguments.worlds, say)) for bug in BUGS]

@@ -16,12 +16,8 @@ from campaign import generate, oracles
 from campaign.faults import Plan
 from campaign.ground import Ground
 from campaign.known import Known, learn
-from campaign.stage import NAME
 from campaign.workloads import CHAIN
 from campaign.world import Run, World
-
-LOSSES = frozenset({f"ModelDeployment/{NAME}/status/run/losses"})
-"""What a candidate whose pods others took rightly remembers."""
 
 
 @dataclass
@@ -76,8 +72,8 @@ class Campaign:
 
     async def _judge(self, world: World, plan: Plan) -> None:
         known = self.known.get(plan.workload)
-        wanted, mask = (known.end, known.mask) if known is not None else (None, frozenset[str]())
-        run = await world.run(plan, wanted, mask | LOSSES if plan.chaos is not None else mask)
+        wanted, mask = (known.end, oracles.mask(plan, known)) if known is not None else (None, frozenset[str]())
+        run = await world.run(plan, wanted, mask)
         result = Result(plan, oracles.judge(run, known), run.settled_after, run.seconds, len(run.idle))
         self.results.append(result)
         if result.complaints:
