@@ -2,7 +2,8 @@
 
 A plain location means itself. A `models:/` name is asked of the registry, in a thread, with a short timeout; answers
 are remembered for the polling period, failures for a few seconds, and one question is never under way twice. That the
-registry is away or does not know the name is an expected answer, and so a value.
+registry is away or does not know the name is an expected answer, and so a value. While it keeps those who ask waiting
+in vain, one question at a time finds out whether it is back, and all others have that answer at once.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from ferryman.outcome import Unresolved
 from ferryman.settings import Settings
 
 REMEMBER_FAILURE_SECONDS = 4.0
+SLOW = 0.8
+"""The part of the timeout after which a failure is taken for silence."""
 THREADS = 4
 
 Answer = ResolvedModel | Unresolved
@@ -42,6 +45,7 @@ class Registry:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="registry")
         self._remembered: dict[str, _Remembered] = {}
         self._asking: dict[str, asyncio.Task[Answer]] = {}
+        self._silence: _Remembered | None = None
         # MLflow reads these when it asks; its own defaults are minutes of patience.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(max(1, int(settings.registry_timeout_seconds))))
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
@@ -63,6 +67,9 @@ class Registry:
         if remembered is not None and self._clock() < remembered.until:
             return remembered.answer
         asking = self._asking.get(uri)
+        silence = self._silence
+        if asking is None and silence is not None and (self._asking or self._clock() < silence.until):
+            return silence.answer
         if asking is None:
             asking = asyncio.create_task(self._ask(uri, name), name=f"resolve {uri}")
             self._asking[uri] = asking
@@ -70,6 +77,7 @@ class Registry:
 
     async def _ask(self, uri: str, name: RegistryReference) -> Answer:
         tracking = self._settings.tracking_uri
+        began = self._clock()
         patience = self._settings.registry_timeout_seconds + 1.0  # the request's own timeout tells more
         try:
             loop = asyncio.get_running_loop()
@@ -82,6 +90,9 @@ class Registry:
         known = isinstance(answer, ResolvedModel)
         period = self._settings.registry_poll_seconds
         now = self._clock()
+        away = isinstance(answer, Unresolved) and answer.reason is Reason.REGISTRY_UNAVAILABLE
+        in_vain = away and now - began >= SLOW * self._settings.registry_timeout_seconds
+        self._silence = _Remembered(answer, now + REMEMBER_FAILURE_SECONDS) if in_vain else None
         self._remembered = {key: old for key, old in self._remembered.items() if old.until > now}
         remember = period if known else min(period, REMEMBER_FAILURE_SECONDS)
         self._remembered[uri] = _Remembered(answer, now + remember)

@@ -7,6 +7,7 @@ import http.server
 import json
 import socket
 import threading
+import time
 import urllib.parse
 from collections.abc import Callable, Iterator
 
@@ -15,7 +16,7 @@ import pytest
 from ferryman.api.conditions import Reason
 from ferryman.api.revision import ResolvedModel
 from ferryman.outcome import Unresolved
-from ferryman.registry import Registry
+from ferryman.registry import REMEMBER_FAILURE_SECONDS, Registry
 from ferryman.settings import Settings
 
 MISSING = "RESOURCE_DOES_NOT_EXIST"
@@ -179,6 +180,47 @@ async def test_a_registry_that_is_away_is_told_quickly(clock: list[float], unans
     registry.close()
     assert isinstance(answer, Unresolved)
     assert answer.reason is Reason.REGISTRY_UNAVAILABLE
+
+
+async def test_a_registry_that_keeps_one_waiting_in_vain_keeps_no_other_waiting(
+    unanswered: Callable[[], str],
+) -> None:
+    ahead = [0.0]
+    settings = Settings(tracking_uri=unanswered(), registry_timeout_seconds=1)
+    registry = Registry(settings, lambda: time.monotonic() + ahead[0])
+    await registry.resolve("models:/fraud/7")
+
+    began = time.monotonic()
+    answers = [await registry.resolve(f"models:/churn-{number}/1") for number in range(100)]
+    assert time.monotonic() - began < 0.5
+    assert {answer.reason for answer in answers if isinstance(answer, Unresolved)} == {Reason.REGISTRY_UNAVAILABLE}
+
+    ahead[0] = REMEMBER_FAILURE_SECONDS + 1
+    probe = asyncio.create_task(registry.resolve("models:/fraud/8"))
+    await asyncio.sleep(0)
+    await asyncio.wait_for(registry.resolve("models:/churn/1"), 0.5)
+    assert not probe.done(), "one question is under way, and only one"
+    await probe
+    registry.close()
+
+
+async def test_a_registry_that_is_back_is_asked_by_all_again(mlflow: Mlflow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr("ferryman.registry.SLOW", 0.0)  # whatever fails is taken for silence
+    ahead = [0.0]
+    registry = Registry(Settings(tracking_uri=mlflow.url), lambda: time.monotonic() + ahead[0])
+    mlflow.down = True
+    await registry.resolve("models:/fraud/7")
+    mlflow.down = False
+    asked = len(mlflow.asked)
+    await registry.resolve("models:/fraud@champion")
+    assert len(mlflow.asked) == asked, "it is left alone for a while"
+
+    ahead[0] = REMEMBER_FAILURE_SECONDS + 1
+    answers = [await registry.resolve(uri) for uri in ("models:/fraud/7", "models:/fraud@champion")]
+
+    registry.close()
+    assert all(isinstance(answer, ResolvedModel) for answer in answers)
 
 
 async def test_a_registry_that_nobody_configured_is_told(clock: list[float]) -> None:
