@@ -6,6 +6,7 @@ An oracle returns its complaints. It knows the run, and what the same workload i
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from typing import Any
 
@@ -20,6 +21,9 @@ from ferryman.render import names
 BOUND_SECONDS = 40.0
 """Until the end is reached after the last fault: the longest back-off, 30 s, and 10 s."""
 
+REMEMBERED = re.compile(r"/run/losses$|/observedGeneration$|/deployment\.kubernetes\.io/revision$")
+"""Paths that tell of changes by others: pods that a candidate lost, edits of the spec, and of a pod template."""
+
 MENDED_SECONDS = 10.0
 """How long what others broke may stay broken, on a machine that is busy with ten other worlds."""
 
@@ -28,8 +32,9 @@ LATELY_SECONDS = 5.0
 
 
 def mask(plan: Plan, known: Known) -> frozenset[str]:
-    """Return the paths that do not count; a candidate whose pods others took rightly remembers that it lost them."""
-    return known.mask | {f"ModelDeployment/{NAME}/status/run/losses"} if plan.chaos is not None else known.mask
+    """Return the paths that do not count: what others did may be remembered, and counted."""
+    remembered = (path for path in known.end if plan.chaos is not None and REMEMBERED.search(path))
+    return known.mask.union(remembered)
 
 
 def i1_traffic(run: Run) -> list[str]:
