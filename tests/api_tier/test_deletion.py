@@ -117,6 +117,8 @@ def test_a_name_that_is_used_again_at_once_begins_anew(fraud: Served) -> None:
     assert fraud.revision("candidate") is None
     assert len([name for kind, name in left(fraud.kubectl) if kind == "Deployment"]) == 1
     until(lambda: fraud.condition("Ready").get("status") == "True", what="it is ready")
+    told = {event["reason"] for event in fraud.kubectl.list("events.v1.events.k8s.io")}
+    assert "NameConflict" not in told, "what is left of the one before is waited for in peace"
 
 
 def test_a_deletion_in_the_foreground_and_the_same_name_again(fraud: Served) -> None:
