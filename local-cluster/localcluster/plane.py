@@ -170,6 +170,9 @@ def controller_manager(plan: Plan) -> process.Daemon:
             "--kube-api-burst=400",
             "--horizontal-pod-autoscaler-sync-period=5s",
             "--horizontal-pod-autoscaler-initial-readiness-delay=5s",
+            # there is one node, and it lives: a late heartbeat on a busy machine, or while the apiserver was away,
+            # would take the addresses of all pods out of every Service
+            "--node-monitor-grace-period=5m",
             "--profiling=false",
             *plan.controller_manager_args,
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,7 +32,7 @@ class Request:
     code: int
     denied: bool
     """RBAC said no. A 403 may also be admission's: for a quota, say, or in a namespace that is being deleted."""
-    time: str
+    at: datetime
 
     @property
     def used(self) -> tuple[Right, ...]:
@@ -42,13 +43,13 @@ class Request:
         return (self.right, self.right._replace(verb="create")) if made else (self.right,)
 
 
-def requests(log: Path, since: str = "") -> list[Request]:
+def requests(log: Path) -> list[Request]:
     """Read the log and what was rotated out of it; requests for no resource, such as discovery, are left out."""
     return [
         _request(event)
         for file in sorted(log.parent.glob(f"{log.stem}*{log.suffix}"))
         for event in _events(file)
-        if "objectRef" in event and event["requestReceivedTimestamp"] >= since
+        if "resource" in event.get("objectRef", {})
     ]
 
 
@@ -68,8 +69,35 @@ def _request(event: dict[str, Any]) -> Request:
         name=about.get("name", ""),
         code=event.get("responseStatus", {}).get("code", 0),
         denied=event.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid",
-        time=event["requestReceivedTimestamp"],
+        at=datetime.fromisoformat(event["requestReceivedTimestamp"]),
     )
+
+
+AT_ITS_START = timedelta(seconds=30)
+"""How long an apiserver that has just begun may deny what it grants: its authorizer has not read the roles yet."""
+
+
+def denied(made: Iterable[Request], given: set[Right]) -> list[Request]:
+    """Return what was denied, but for rights of the chart's at the start of an apiserver.
+
+    Such a start shows in a denial that was taken back: the same was asked again soon, and was granted.
+    """
+    made = list(made)
+    refused, granted = [each for each in made if each.denied], [each for each in made if not each.denied]
+    starts = [
+        no.at
+        for no in refused
+        if any(_same(no, yes) and timedelta() <= yes.at - no.at < AT_ITS_START for yes in granted)
+    ]
+    return [
+        each
+        for each in refused
+        if each.right not in given or not any(abs(each.at - start) < AT_ITS_START for start in starts)
+    ]
+
+
+def _same(one: Request, other: Request) -> bool:
+    return (one.right, one.namespace, one.name) == (other.right, other.namespace, other.name)
 
 
 def used(made: Iterable[Request]) -> set[Right]:
