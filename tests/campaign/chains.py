@@ -9,6 +9,7 @@ taken has to show in the children (consistency); a spec that was taken back has 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import re
@@ -21,6 +22,7 @@ from campaign.api import MERGE, Refused
 from campaign.stage import NAME, Stage, manifest
 from ferryman.api import crd
 from ferryman.cluster import kinds
+from ferryman.render import names
 
 Body = dict[str, Any]
 Sort = Literal["usual", "bound", "beyond", "wrong", "none"]
@@ -60,6 +62,12 @@ MADE_OF_HISTORY = re.compile(
     r"|/annotations/|/managedFields|clusterIP|ownerReferences/\w+/uid|/conditions/\w+/(observedGeneration|message)"
 )
 """Paths that tell of how a spec came about, or of an object's identity."""
+
+
+GOES_ON = frozenset({"Model", "Steadiness", "Route", "Pause", "Drain"})
+"""What is waited for only for a while; pods that never start, persons and numbers are waited for in rest."""
+
+CALM_SECONDS = 4.0
 
 
 class Alarm(Exception):  # noqa: N818  as Acto calls it
@@ -172,14 +180,19 @@ async def _same_as_fresh(stage: Stage, uri: str) -> None:
 
 
 async def _rest(stage: Stage, when: str) -> None:
-    """Wait until this generation was seen and nothing is written any more."""
+    """Wait until this generation was seen, nothing goes on by itself, and nothing is written any more."""
 
-    def seen() -> bool:
-        body = stage.read()
-        return body is not None and stage.status().get("observedGeneration") == body["metadata"]["generation"]
+    def rests() -> bool:
+        body, status = stage.read(), stage.status()
+        seen = body is not None and status.get("observedGeneration") == body["metadata"]["generation"]
+        waits = (status.get("waiting") or {}).get("for")
+        return seen and not status.get("retiring") and waits not in GOES_ON
 
-    await stage.until(seen, f"the spec is seen {when}")
-    await stage.calm()
+    count = -1
+    while not rests() or count != stage.past.count(stage.namespace):
+        await stage.until(rests, f"rest {when}")
+        count = stage.past.count(stage.namespace)
+        await asyncio.sleep(CALM_SECONDS)
 
 
 def _consistent(stage: Stage, operation: Operation) -> None:
@@ -207,10 +220,11 @@ def _consistent(stage: Stage, operation: Operation) -> None:
 def _whole(stage: Stage) -> ending.Flat:
     """Return what stands, but for what tells of how it came about."""
     stable = stage.revision("stable")
+    kept = {f"/{name}/" for name in (NAME, stable, names.canary(stable))}
     return {
         path: value
         for path, value in ending.ending(stage.past, stage.namespace).items()
-        if not MADE_OF_HISTORY.search(path) and (not path.startswith("Deployment/") or f"/{stable}/" in path)
+        if not MADE_OF_HISTORY.search(path) and any(name in path for name in kept)
     }
 
 
