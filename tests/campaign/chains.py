@@ -220,11 +220,11 @@ def _consistent(stage: Stage, operation: Operation) -> None:
 def _whole(stage: Stage) -> ending.Flat:
     """Return what stands, but for what tells of how it came about."""
     stable = stage.revision("stable")
-    kept = {f"/{name}/" for name in (NAME, stable, names.canary(stable))}
+    kept = {NAME, stable, names.canary(stable)}
     return {
         path: value
         for path, value in ending.ending(stage.past, stage.namespace).items()
-        if not MADE_OF_HISTORY.search(path) and any(name in path for name in kept)
+        if not MADE_OF_HISTORY.search(path) and path.split("/")[1] in kept
     }
 
 
