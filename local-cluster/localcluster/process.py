@@ -100,8 +100,11 @@ def alive(pid: int) -> bool:
     """Whether the process still runs; a child of ours that ended is reaped on the way."""
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
+    process = pathlib.Path(f"/proc/{pid}")
     try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        if (process / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
+            return True
+        return len(list((process / "task").iterdir())) > 1  # its other threads may hold its port for a moment longer
     except OSError:
         return False
 
