@@ -131,7 +131,7 @@ class Watch:
 
 
 async def eventually(look: Callable[[], Any]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not look():  # noqa: ASYNC110 what is looked at has no event
             await asyncio.sleep(0.01)
 

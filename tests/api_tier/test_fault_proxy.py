@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from campaign import lives
 from campaign.faults import (
     Answer,
     Events,
@@ -21,6 +22,7 @@ from campaign.faults import (
     Stop,
     Swallow,
 )
+from campaign.upstream import passed_on
 
 from api_tier.direct import connected
 from api_tier.kubectl import Kubectl
@@ -100,10 +102,10 @@ async def test_what_waits_for_its_finalizer_was_changed_by_its_deletion_once(rig
     assert "deletionTimestamp" in after["metadata"]
 
 
-async def test_the_proxy_shows_the_apiserver_its_own_certificate_whatever_the_client_says_it_is(rig: Rig) -> None:
-    rig.client._api.default_headers["Authorization"] = "Bearer of-nothing"
+def test_the_operators_own_proof_of_who_it_is_goes_no_further() -> None:
+    headers = {"Authorization": "Bearer x", "Accept": "application/json", "Connection": "close", "Host": "here"}
 
-    assert (await rig.apply("a"))["metadata"]["name"] == "a"
+    assert passed_on(headers) == {"Accept": "application/json"}
 
 
 # Lives
@@ -155,6 +157,23 @@ async def test_a_new_connection_waits_for_the_birth_of_the_next_operator(rig: Ri
         assert (await early)["metadata"]["name"] == "a"
     assert [each.life for each in rig.proxy.tape.exchanges] == [1, 2]
     assert not rig.proxy.died.is_set()
+
+
+async def test_a_connection_that_a_dying_operator_had_begun_is_not_taken_for_the_next_ones(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lives, "LAST_WORDS_SECONDS", 1.0)
+    await rig.run(Kill(on=WRITES, position="answered"))
+    await rig.apply("a")
+    async with connected(rig.proxy.kubeconfig) as begun:
+        with pytest.raises(errors.Unavailable):
+            await begun.get(CONFIG, rig.namespace, "a")
+    assert not rig.proxy.died.is_set()
+
+    await rig.died()
+    await rig.bear()
+    await rig.apply("c")
+    assert list(rig.stored()) == ["a", "c"]
 
 
 async def test_the_successor_of_an_operator_that_ended_by_itself_has_a_life_of_its_own(rig: Rig) -> None:

@@ -213,8 +213,9 @@ async def test_a_hidden_group_is_not_served_and_comes_back(rig: Rig) -> None:
         assert "batch" in shown
     assert rig.proxy.unfinished() == []
 
-    while "apps" not in await groups(rig):  # noqa: ASYNC110 time alone brings it back
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(10):
+        while "apps" not in await groups(rig):  # noqa: ASYNC110 time alone brings it back
+            await asyncio.sleep(0.05)
     assert "deployments" in await rig.client.plurals("apps", "v1")
 
 

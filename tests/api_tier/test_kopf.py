@@ -146,7 +146,7 @@ async def gives_up(listener: Listener) -> None:
     own end, and gives what else runs five seconds to finish.
     """
     await listener.logs("Watcher for configmaps.v1@")
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         assert await listener.process.wait() == FAILED
     assert "has failed" in next(line for line in listener.log().splitlines() if "Watcher for configmaps" in line)
 
