@@ -44,7 +44,8 @@ def lost(versions: Iterable[Version], name: str) -> list[Loss]:
         owner = state.get((kinds.MODEL_DEPLOYMENT, name))
         there = owner is not None and not owner["metadata"].get("deletionTimestamp")
         faults = [*_front(state, name), *_route(state, name)] if there else []
-        served = there and (served or not faults)  # what is being deleted, or begins, need not serve
+        # what is being deleted need not serve, nor what begins, beside remains of an earlier one of its name
+        served = there and (served or (not faults and _serves(owner)))
         if faults and served and not what:
             since, what = (
                 version.at,
@@ -54,6 +55,10 @@ def lost(versions: Iterable[Version], name: str) -> list[Loss]:
             found.append(Loss(what, version.at - since))
             what = ""
     return [*found, Loss(what, math.inf)] if what else found
+
+
+def _serves(owner: Body | None) -> bool:
+    return bool(((owner or {}).get("status") or {}).get("stable"))
 
 
 def routes(versions: Iterable[Version], name: str) -> list[Split]:
