@@ -25,6 +25,8 @@ PLURAL = "modeldeployments"
 
 MAX_NAME = 46  # leaves room for a revision's hash and "-canary" inside the 63 characters of a Service's name
 
+SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+"""What Kubernetes takes for the name of most objects."""
 QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
 Quantity = Annotated[
     str,
@@ -74,7 +76,7 @@ class ModelSource(Model):
     digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
     """The artefact's expected digest. A candidate whose bytes differ never becomes ready."""
 
-    secret_name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)] | None = None
+    secret_name: Annotated[str, Field(pattern=SUBDOMAIN, max_length=253)] | None = None
     """A Secret in the same namespace whose keys become environment variables of the step that fetches the
     artefact (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL, MLFLOW_TRACKING_TOKEN, ...). The
     operator never reads it, and the serving container never sees it."""
