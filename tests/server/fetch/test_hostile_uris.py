@@ -102,6 +102,20 @@ def test_a_public_name_that_leads_inside_is_not_connected_to(
     assert host in refused.value.message
 
 
+@pytest.mark.parametrize("address", [f"::ffff:{PUBLIC}", "64:ff9b::5db8:d70e"])
+def test_a_public_address_inside_an_ipv6_one_is_public(
+    address: str, room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster with IPv6 alone reaches the rest of the world so."""
+    names = Names(monkeypatch, address)
+
+    with pytest.raises(FatalError) as refused:
+        run.run(contract.Settings("fraud", model_uri="https://models.example.net/model.onnx", model_dir=room))
+
+    assert refused.value.reason is Reason.ARTIFACT_UNREACHABLE
+    assert names.reached == [address]
+
+
 def test_a_name_is_resolved_once_and_what_came_out_is_connected_to(
     room: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
