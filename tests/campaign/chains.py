@@ -206,7 +206,8 @@ def _consistent(stage: Stage, operation: Operation) -> None:
     autoscalers = {each["metadata"]["name"]: each for each in stage.past.now(stage.namespace, kinds.AUTOSCALER)}
     if "replicas" in scaling and stable in autoscalers:
         raise Alarm(f"after {operation}: a fixed number, and an autoscaler {stable}")
-    if "replicas" not in scaling:
+    shrunken = (spec.get("rollout") or {}).get("surge") == "NoSurge" and status.get("candidate")
+    if "replicas" not in scaling and not shrunken:  # where there is no room for two, stable makes room
         bounds = autoscalers[stable]["spec"]
         if bounds["minReplicas"] < scaling.get("minReplicas", 1):
             raise Alarm(f"after {operation}: minReplicas {bounds['minReplicas']} of {scaling}")
