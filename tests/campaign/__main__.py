@@ -30,16 +30,16 @@ from campaign.runner import Campaign
 REPORTS = Path(__file__).parents[2] / ".reports" / "campaign"
 
 QUICK: tuple[tuple[str, str, str, int], ...] = (
-    ("crash", "create", "*", 5),
-    ("crash", "promote", "*", 4),
-    ("crash", "withdraw", "*", 5),
+    ("chains", "chain", "*/[12]", 1),  # the longest, so the first
+    ("crash", "create", "*", 6),
+    ("crash", "promote", "*", 5),
+    ("crash", "withdraw", "*", 6),
     ("crash-twice", "promote", "*", 60),
     ("unobserved", "promote", "*", 9),
     ("stale", "promote", "*", 3),
     ("errors", "promote", "*[!g]-from-*", 12),
     ("storms", "promote", "*", 3),
     ("chaos", "rest", "*", 6),
-    ("chains", "chain", "*/[12]", 1),
 )
 """What `--quick` lives: of each class and workload the plans whose names match, each so-manieth of them."""
 
