@@ -134,9 +134,9 @@ class Break(Part):
 
 
 class Travel(Part):
-    """From the operator's start number `life` on, serve LIST, GET and WATCH as of just before a write of the tape.
+    """Serve LIST, GET and WATCH as of just before a write, from the operator's next start on.
 
-    The operator is killed when the write has been answered, and started anew into the past.
+    It is killed when the write has been answered, and started anew into the past.
     """
 
     do: Literal["travel"] = "travel"
