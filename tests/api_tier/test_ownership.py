@@ -74,12 +74,19 @@ def is_quiet(served: Served, operator: OperatorProcess, seconds: float = 5.0) ->
     def sight() -> tuple[float, Body]:
         return written(operator), served.status()
 
-    until(lambda: "Terminating" not in served.kubectl("get", "namespaces"), 60, "what was there before is gone")
+    mine = {served.kubectl.namespace}
+    until(lambda: inhabited(served) <= mine, 60, "what was there before is gone")
     before = until(lambda: still(sight), 30, "it comes to rest")
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert sight() == before
         time.sleep(0.5)
+
+
+def inhabited(served: Served) -> set[str]:
+    """Return the namespaces that have ModelDeployments: one operator looks after them all."""
+    everywhere = served.kubectl.inside(None)
+    return {each["metadata"]["namespace"] for each in everywhere.list("mdep", "--all-namespaces")}
 
 
 def written(operator: OperatorProcess, kind: str = "", verb: str = "") -> float:
@@ -126,14 +133,16 @@ def test_children_without_labels_are_found_and_labelled_again(canary: Served, op
 
 def test_a_label_that_is_taken_away_moves_no_traffic(canary: Served, operator: OperatorProcess) -> None:
     v2 = str(canary.revision("candidate"))
-    events = canary.kubectl.list("events.v1.events.k8s.io")
+    is_quiet(canary, operator, 3)  # what was told of the canary is told
+    before = {each["metadata"]["uid"] for each in canary.kubectl.list("events.v1.events.k8s.io")}
 
     canary.kubectl("label", "deployment", v2, f"{OURS}-", "ferryman.dev/revision-")
 
     until(lambda: labels(canary) == {"fraud"}, what="it is labelled again")
     is_quiet(canary, operator, 3)
     canary.rests("Canary", "90/10")
-    fresh = {each["reason"] for each in canary.kubectl.list("events.v1.events.k8s.io")[len(events) :]}
+    events = canary.kubectl.list("events.v1.events.k8s.io")
+    fresh = {each["reason"] for each in events if each["metadata"]["uid"] not in before}
     assert not fresh & {"CandidateLost", "TrafficMoved"}
 
 
