@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from api_tier import installation
 from api_tier.direct import connected
 from api_tier.kubectl import Kubectl, until
+from api_tier.operator_process import OperatorProcess
 from ferryman.api.modeldeployment import ObjectMeta
 from ferryman.api.status import ModelDeploymentStatus
 from ferryman.cluster import apply, errors, kinds
@@ -250,8 +251,16 @@ async def test_nothing_follows_from_a_status_that_is_not_as_it_was_read(client: 
     assert await apply.apply(client, owner(kubectl), observed, **nothing, confirm=is_gone) == 0  # type: ignore[arg-type]
 
 
+@pytest.fixture
+def unattended(operator: OperatorProcess) -> Iterator[None]:
+    """No operator runs: whatever is written is the test's."""
+    operator.kill()
+    yield
+    operator.start()
+
+
 async def test_a_status_is_confirmed_without_a_change_and_not_if_it_was_wiped(
-    client: Client, kubectl: Kubectl
+    client: Client, kubectl: Kubectl, unattended: None
 ) -> None:
     kubectl.apply({"apiVersion": "ferryman.dev/v1alpha1", "kind": "ModelDeployment", **MODEL})
     look = Look(client, datetime.now(UTC))
