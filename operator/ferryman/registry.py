@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ SLOW = 0.8
 THREADS = 4
 
 Answer = ResolvedModel | Unresolved
+
+
+_IMPORTING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +107,22 @@ class Registry:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
+def _mlflow() -> tuple[Any, type[Any]]:
+    """Return MLflow's client and its error, in any thread.
+
+    It takes a second and 40 MB to import; an operator that serves only plain locations never pays. Two threads that
+    import it at once meet it half made, and it stays so for as long as the process lives.
+    """
+    with _IMPORTING:
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415
+        from mlflow.tracking import MlflowClient  # noqa: PLC0415
+
+        return MlflowClient, MlflowException
+
+
 def _look_up(tracking: str, uri: str, name: RegistryReference) -> Answer:
     """Ask MLflow, from a thread."""
-    # MLflow takes a second and 40 MB to import; an operator that serves only plain locations never pays.
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415
-    from mlflow.tracking import MlflowClient  # noqa: PLC0415
-
+    MlflowClient, MlflowException = _mlflow()  # noqa: N806 they are classes
     client = MlflowClient(tracking_uri=tracking, registry_uri=tracking)
     try:
         found = (

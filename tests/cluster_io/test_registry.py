@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import http.server
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +23,7 @@ from ferryman.outcome import Unresolved
 from ferryman.registry import REMEMBER_FAILURE_SECONDS, Registry
 from ferryman.settings import Settings
 
+ROOT = Path(__file__).parents[2]
 MISSING = "RESOURCE_DOES_NOT_EXIST"
 
 
@@ -240,3 +245,34 @@ def unanswered(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
     monkeypatch.delenv("MLFLOW_HTTP_REQUEST_TIMEOUT", raising=False)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield lambda: f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+MANY_AT_ONCE = """
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from ferryman import registry
+from ferryman.api.reference import RegistryReference
+
+together = Barrier(8)
+
+def ask(version):
+    together.wait()
+    return registry._look_up("http://127.0.0.1:9", f"models:/m/{version}", RegistryReference("m", str(version), None))
+
+with ThreadPoolExecutor(8) as pool:
+    for answer in pool.map(ask, range(1, 9)):
+        print(answer.message)
+"""
+
+
+def test_the_first_questions_of_an_operator_that_was_started_anew_may_come_all_at_once() -> None:
+    """Each imported MLflow for itself, met it half made, and the registry was unavailable until the next restart."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "operator"), "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+
+    done = subprocess.run(
+        [sys.executable, "-c", MANY_AT_ONCE], env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 8
+    assert "partially initialized" not in done.stdout
