@@ -51,14 +51,14 @@ async def act(chosen: Settings, api: Client, lease: Lease | Alone, dog: watchdog
     """
     await lease.acquire()
     clock = asyncio.get_running_loop().time
-    present = await discovery.served(api)
+    present = await discovery.surely_served(api)
     mesh = kinds.VIRTUAL_SERVICE.plural in present
     if kinds.MODEL_DEPLOYMENT.plural not in present:
         log.warning("the cluster does not know ModelDeployments yet; waiting for the CRD")
     registry = Registry(chosen, clock)
     reconciler = Reconciler(
         client=api,
-        mesh=Mesh(api, clock),
+        mesh=Mesh(api, clock, present=mesh),
         nodes=Nodes(api, clock),
         registry=registry,
         recorder=Recorder(lambda event: api.create(kinds.EVENT, event), clock, platform.node()),

@@ -13,6 +13,7 @@ from ferryman.cluster.client import Client
 
 KINDS_SECONDS = 5.0
 ASK_SECONDS = 5.0
+AGAIN_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +33,24 @@ async def served(client: Client) -> frozenset[str]:
             return found & {kind.plural for kind in (own, *kinds.MESH_CHILDREN)}
 
 
+async def surely_served(client: Client) -> frozenset[str]:
+    """Return which are served; what is missing is asked for twice, for an apiserver that has just begun denies them."""
+    found = await served(client)
+    if found != {kind.plural for kind in (kinds.MODEL_DEPLOYMENT, *kinds.MESH_CHILDREN)}:
+        await asyncio.sleep(AGAIN_SECONDS)
+        found |= await served(client)
+    return found
+
+
 async def kinds_change(client: Client, before: frozenset[str]) -> None:
-    """Wait until other kinds are served than before."""
+    """Wait until other kinds are served than before, by two answers: one alone may be a passing fault."""
+    differed = False
     while True:
         await asyncio.sleep(KINDS_SECONDS)
-        if await served(client) != before:
+        differs = await served(client) != before
+        if differs and differed:
             return
+        differed = differs
 
 
 async def only_a_kind_went(client: Client, before: frozenset[str]) -> bool:

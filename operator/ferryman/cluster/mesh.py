@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ferryman.cluster import kinds
+from ferryman.cluster import errors, kinds
 from ferryman.cluster.client import Client
 
 REMEMBER_SECONDS = 30.0
@@ -13,10 +13,11 @@ REMEMBER_SECONDS = 30.0
 class Mesh:
     """A cluster's answer to whether routes can be written, as new as half a minute."""
 
-    def __init__(self, client: Client, clock: Callable[[], float]) -> None:
+    def __init__(self, client: Client, clock: Callable[[], float], *, present: bool = False) -> None:
+        """Begin with what was found at the start of the process."""
         self._client = client
         self._clock = clock
-        self._answer = False
+        self._answer = present
         self._until: float | None = None
 
     async def served(self) -> bool:
@@ -24,7 +25,13 @@ class Mesh:
         if self._until is None or self._clock() >= self._until:
             wanted = kinds.VIRTUAL_SERVICE
             plurals = await self._client.plurals(wanted.group, wanted.version)
-            self._answer = all(kind.plural in plurals for kind in kinds.MESH_CHILDREN)
+            found = all(kind.plural in plurals for kind in kinds.MESH_CHILDREN)
+            if self._answer and not found:
+                # An apiserver that has just begun denies custom kinds for a moment. Nothing is taken away for that: if
+                # they stay away, the process begins anew without them.
+                detail = "Istio's kinds were served and are not now; asked again"
+                raise errors.Unavailable("discover", wanted.name, "", "", detail)
+            self._answer = found
             self._until = self._clock() + REMEMBER_SECONDS
         return self._answer
 
