@@ -34,7 +34,7 @@ async def served(client: Client) -> frozenset[str]:
 
 
 async def surely_served(client: Client) -> frozenset[str]:
-    """Return which are served; what is missing is asked for twice, for an apiserver that has just begun denies them."""
+    """Return which are served; what is missing is asked for twice: an apiserver that has just begun denies it."""
     found = await served(client)
     if found != {kind.plural for kind in (kinds.MODEL_DEPLOYMENT, *kinds.MESH_CHILDREN)}:
         await asyncio.sleep(AGAIN_SECONDS)

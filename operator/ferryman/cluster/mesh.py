@@ -27,8 +27,8 @@ class Mesh:
             plurals = await self._client.plurals(wanted.group, wanted.version)
             found = all(kind.plural in plurals for kind in kinds.MESH_CHILDREN)
             if self._answer and not found:
-                # An apiserver that has just begun denies custom kinds for a moment. Nothing is taken away for that: if
-                # they stay away, the process begins anew without them.
+                # An apiserver that has just begun denies custom kinds for a moment; nothing is taken away for that.
+                # If they stay away, the process begins anew without them.
                 detail = "Istio's kinds were served and are not now; asked again"
                 raise errors.Unavailable("discover", wanted.name, "", "", detail)
             self._answer = found
