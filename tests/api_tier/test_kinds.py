@@ -19,6 +19,7 @@ def test_kinds_that_come_and_go_are_noticed(tmp_path: Path) -> None:
         operator = OperatorProcess(rights, tmp_path / "log", controlplane.free_ports(2), drain_seconds="1")
         operator.start()
         try:
+            until(lambda: "waiting for the CRD" in operator.log(), what="it knows that there is none yet")
             _story(kubectl, Served(kubectl, "fraud"))
             until(lambda: operator.log().count("watching all namespaces") == 4, what="it began anew three times")
         finally:
