@@ -248,15 +248,20 @@ def unanswered(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
 
 
 MANY_AT_ONCE = """
+import sys, time
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 from ferryman import registry
 from ferryman.api.reference import RegistryReference
 
-together = Barrier(8)
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("mlflow"):
+            time.sleep(0.005)  # a slow disk
+
+sys.meta_path.insert(0, Slow())
 
 def ask(version):
-    together.wait()
+    time.sleep(version * 0.2)  # while others are in the middle of it
     return registry._look_up("http://127.0.0.1:9", f"models:/m/{version}", RegistryReference("m", str(version), None))
 
 with ThreadPoolExecutor(8) as pool:
