@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator
@@ -119,13 +118,3 @@ class Api:
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     yield json.loads(line)
-
-
-async def until_ready(ready: Any, within: float, what: str) -> None:
-    """Ask again and again until it is so; fail loudly after the deadline."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + within
-    while not await ready():
-        if loop.time() > deadline:
-            raise TimeoutError(f"not within {within:g} s: {what}")
-        await asyncio.sleep(0.05)

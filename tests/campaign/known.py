@@ -33,7 +33,6 @@ class Known:
     """How many pods of each revision there were."""
     templates: Counter[str]
     """How many pod templates each Deployment went through."""
-    seconds: float
 
 
 def learn(first: Run, second: Run) -> Known:
@@ -55,7 +54,6 @@ def learn(first: Run, second: Run) -> Known:
         made=made(first.versions) | made(second.versions),
         pods=pods(first.versions) | pods(second.versions),
         templates=templates(first.versions) | templates(second.versions),
-        seconds=second.seconds,
     )
 
 

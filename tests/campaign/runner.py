@@ -126,11 +126,11 @@ class Campaign:
         (folder / "states.txt").write_text("\n".join(states) + "\n")
 
 
-async def opened(ground: Ground, stack: AsyncExitStack, count: int, **settings: str) -> list[World]:
+async def opened(ground: Ground, stack: AsyncExitStack, count: int) -> list[World]:
     """Open so many worlds, which the stack closes."""
     worlds = []
     for number in range(1, count + 1):
-        world = World(ground, f"world-{number}", settings)
+        world = World(ground, f"world-{number}")
         await world.open()
         stack.push_async_callback(world.close)
         worlds.append(world)

@@ -80,13 +80,6 @@ class Stage:
             for body in self.past.now(self.namespace, kind)
         ]
 
-    async def calm(self, seconds: float = 2.0) -> None:
-        """Wait until nothing has been stored for a while; the autoscaler's own status does not count."""
-        written = -1
-        while written != (now := self.past.count(self.namespace)):
-            written = now
-            await asyncio.sleep(seconds)
-
     async def until(self, so: Callable[[], bool], what: str, within: float = PATIENCE) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within

@@ -63,11 +63,10 @@ class Run:
 class World:
     """One namespace and its operator."""
 
-    def __init__(self, ground: Ground, name: str, settings: dict[str, str] | None = None) -> None:
+    def __init__(self, ground: Ground, name: str) -> None:
         self._ground = ground
         self.namespace = name
         self.directory = ground.directory / name
-        self._settings = settings or {}
         self._pid = 0
         self._restarts: list[int] = []
         self._last_happening = 0.0
@@ -197,7 +196,6 @@ class World:
             "FERRYMAN_SWEEP_SECONDS": "1",
             "FERRYMAN_TRACKING_URI": CLOSED_PORT,
             "MLFLOW_TRACKING_TOKEN": TOKEN,
-            **self._settings,
         }
         self._pid = await self._ground.nursery.start(environment, self._log())
         self.proxy.born(self._pid)
