@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,4 +59,13 @@ def until(look: Callable[[], Seen], within: float = 30.0, what: str = "") -> See
             return seen
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within:g} s: {what or look}; last seen: {seen!r}")
+        time.sleep(0.1)
+
+
+def until_none(look: Callable[[], Collection[Any]], within: float = 30.0, what: str = "") -> None:
+    """Look again and again until nothing is left to see; fail with what is left after the deadline."""
+    deadline = time.monotonic() + within
+    while left := look():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within:g} s: {what or look}; left: {left!r}")
         time.sleep(0.1)

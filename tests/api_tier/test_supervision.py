@@ -110,6 +110,7 @@ def test_a_change_that_no_watch_tells_of_is_found(behind: Behind, kubectl: Kubec
     fraud = Served(kubectl, "fraud")
     fraud.apply(V1, rollout=TEN)
     fraud.rests("Stable", "100/0", within=60)
+    until(lambda: _is_quiet(behind), 60, "nothing is due that would look by itself")
     found = behind.lost()
 
     fraud.apply(V2, rollout=TEN)
