@@ -79,17 +79,25 @@ def recorded(past: Past, write: Write, now: datetime) -> Past:
     return replace(
         past,
         status=new,
+        shown=_shown(past, write),
         begun=min(write.look.now, now) if begins else past.begun,
         rejected=past.rejected | newly,
     )
 
 
 def watched(past: Past, view: View) -> Past:
-    """Remember when the share of the step that is under way was first seen; a loss and another plan begin anew."""
-    old, new = view.before.run, view.after.run
-    anew = old is not None and new is not None and (old.lost_at != new.lost_at or old.steps != new.steps)
-    shown = {} if anew else dict(past.shown)
-    for run in (old, new):
+    """Remember when the share of the step that is under way was first seen."""
+    shown = dict(past.shown)
+    for run in (view.before.run, view.after.run):
         if run is not None and run.steps and view.shows(run):
             shown.setdefault((run.started, run.step), view.look.now)
     return replace(past, shown=shown)
+
+
+def _shown(past: Past, write: Write) -> Mapping[tuple[datetime, int], datetime]:
+    """A loss and another plan begin anew, once they are recorded: what a look saw and lost was never seen."""
+    old, new = write.look.resource.status.run, write.body.run
+    if old is None or new is None or (old.lost_at == new.lost_at and old.steps == new.steps):
+        return past.shown
+    seen = bool(new.steps) and View(write.look).shows(new)
+    return {(new.started, new.step): write.look.now} if seen else {}

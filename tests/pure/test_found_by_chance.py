@@ -224,3 +224,19 @@ def test_a_held_candidate_whose_deployment_was_deleted_is_not_made_anew_where_th
 
     assert ("Deployment", candidate) not in cluster.children
     ends(cluster)
+
+
+def test_a_loss_that_only_a_look_saw_whose_writes_never_came_is_no_loss() -> None:
+    steps = [{"trafficPercent": 0, "pause": {"duration": "5s"}}, {"trafficPercent": 1}]
+    match = [{"cookie": {"name": "beta", "value": "yes"}}]
+    cluster = world(2, {"deadlineSeconds": 60, "canary": {"steps": steps, "match": match}})
+    cluster.model(V2)
+    looks(cluster, 3)
+    candidate = cluster.revision(V2)
+
+    cluster.ready(candidate, 0)
+    cluster.look()  # and nothing of it is written
+    cluster.ready(candidate, 1)
+
+    ends(cluster)
+    assert cluster.weights() == {V1: 99, V2: 1}
