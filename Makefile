@@ -43,6 +43,14 @@ crds: .venv/.stamp ## the CRD, from the pydantic models, for kubectl and for the
 	@PYTHONPATH=operator $(PY) -m ferryman.api.crd > crds/modeldeployments.yaml
 	@mkdir -p charts/ferryman/files/crds && cp crds/modeldeployments.yaml charts/ferryman/files/crds/
 
+# A pool of its own: a user's code in the same process may bring another copy of these messages (KServe's, Triton's).
+PROTO := runtime-image/ferryman_server/grpc_api
+PROTOC = .venv-server/bin/python -m grpc_tools.protoc -I $(PROTO) --python_out=$(1) $(PROTO)/inference.proto \
+	&& sed -i 's/_descriptor_pool.Default()/_descriptor_pool.DescriptorPool()/' $(1)/inference_pb2.py
+.PHONY: proto
+proto: .venv-server/.stamp ## the messages of the gRPC protocol, from their .proto
+	@$(call PROTOC,$(PROTO))
+
 # --- the day of a user -------------------------------------------------------------------------
 .PHONY: demo
 demo: .venv/.stamp ## the whole day of a user on a real cluster: serve, canary, promote, shadow, roll back
@@ -67,6 +75,8 @@ verify: venv ## lint, types, import directions, and that generated files are fre
 	@PYTHONPATH=operator:runtime-image .venv/bin/lint-imports --no-cache
 	@PYTHONPATH=operator $(PY) -m ferryman.api.crd | diff -u crds/modeldeployments.yaml - || { echo "stale: run make crds"; exit 1; }
 	@diff -u crds/modeldeployments.yaml charts/ferryman/files/crds/modeldeployments.yaml || { echo "stale: run make crds"; exit 1; }
+	@fresh=$$(mktemp -d) && trap "rm -r $$fresh" EXIT && $(call PROTOC,$$fresh) \
+	&& diff -u $(PROTO)/inference_pb2.py $$fresh/inference_pb2.py || { echo "stale: run make proto"; exit 1; }
 	@PYTHONPATH=operator:docs $(PY) -c 'import generate; print(generate.filled(generate.PAGE.read_text()), end="")' | diff -u docs/status.md - || { echo "stale: run make docs"; exit 1; }
 
 # --- tests -------------------------------------------------------------------------------------

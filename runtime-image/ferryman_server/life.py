@@ -13,6 +13,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from typing import Protocol
 
 import uvicorn
 
@@ -38,6 +39,13 @@ class _Server(uvicorn.Server):
         yield
 
 
+class Calls(Protocol):
+    """What life needs of the gRPC server."""
+
+    async def stop(self, grace: float) -> None:
+        """Take no new calls, and finish the others within `grace` seconds."""
+
+
 class Life:
     """One run of the process."""
 
@@ -61,10 +69,12 @@ class Life:
             return self._gone(error)
         server = _Server(self._config())
         listening = asyncio.create_task(server.serve(sockets=[listener]))
-        starting = asyncio.create_task(self._start(worker.Worker(loop)))
         told = asyncio.create_task(self._told.wait())
         code = 0
+        calls = None
         try:
+            calls = await self._listen_for_calls()  # before the load: two threads must not import protobuf at once
+            starting = asyncio.create_task(self._start(worker.Worker(loop)))
             await asyncio.wait({listening, starting, told}, return_when=asyncio.FIRST_COMPLETED)
             if listening.done():
                 listening.result()
@@ -82,6 +92,8 @@ class Life:
         # A connection that was accepted a moment ago has its request still on the wire.
         await asyncio.sleep(_LINGER)
         server.should_exit = True
+        if calls:
+            await calls.stop(_FINISH)
         await listening
         log.line(f"Stopped, exit code {code}")
         return code
@@ -90,6 +102,15 @@ class Life:
         log.line(str(error))
         reason.publish(error, self._settings.termination_log)
         return 1
+
+    async def _listen_for_calls(self) -> "Calls | None":
+        """gRPC, where it is wanted: who does not want it does not pay for its import."""
+        if not self._settings.grpc_port:
+            return None
+        from ferryman_server.grpc_api import server  # noqa: PLC0415 - as said
+
+        calls: Calls = await server.start(self._serving, self._measures)
+        return calls
 
     def _config(self) -> uvicorn.Config:
         return uvicorn.Config(

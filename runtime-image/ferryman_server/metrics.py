@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 _MODEL = ("model", "version", "revision")
-PROTOCOLS = ("v1", "v2", "invocations")
+PROTOCOLS = ("v1", "v2", "invocations", "grpc")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 

@@ -36,6 +36,16 @@ class Serving:
         """Whether new traffic should come."""
         return self.phase is Phase.READY
 
+    def lacks(self, name: str, version: str | None) -> str:
+        """Why another model or version than ours cannot be had here; empty for ours."""
+        ours, ours_version = self.settings.model_name, self.settings.model_version
+        if name != ours:
+            return f'There is no model "{name}" here; this server has "{ours}".'
+        if version is not None and version != ours_version:
+            what = f'version "{ours_version}"' if ours_version else "a model without a version number"
+            return f'Model "{name}" has no version "{version}" here; this server has {what}.'
+        return ""
+
     def sentence(self) -> str:
         """For a probe or a client that asks why not."""
         name = self.settings.model_name

@@ -41,6 +41,7 @@ class Settings:
     pvc_mount: Path = Path("/mnt/pvc")
     host: str = ""  # every address of the pod, in either family
     port: int = 8080
+    grpc_port: int = 9000  # 0: no gRPC
     warmup_requests: int = 10
     max_batch_size: int = 64
     max_body_bytes: int = 64 * _MIB
@@ -77,6 +78,7 @@ def from_environment(env: Mapping[str, str]) -> Settings:
         pvc_mount=Path(env.get("FERRYMAN_PVC_MOUNT") or "/mnt/pvc"),
         host=env.get("FERRYMAN_HOST", ""),
         port=_whole(env, "FERRYMAN_PORT", 8080, least=0),
+        grpc_port=_whole(env, "FERRYMAN_GRPC_PORT", 9000, least=0),
         warmup_requests=_whole(env, "FERRYMAN_WARMUP_REQUESTS", 10, least=0),
         max_batch_size=_whole(env, "FERRYMAN_MAX_BATCH_SIZE", 64, least=1),
         max_body_bytes=_whole(env, "FERRYMAN_MAX_BODY_BYTES", 64 * _MIB, least=1),

@@ -83,6 +83,7 @@ def server(model_dir: Path, scratch: Path, **contract: str) -> Iterator[Running]
         "FERRYMAN_MODEL_DIR": str(model_dir),
         "FERRYMAN_HOST": "127.0.0.1",
         "FERRYMAN_PORT": str(port),
+        "FERRYMAN_GRPC_PORT": "0",  # those who want it choose a free one
         "FERRYMAN_DRAIN_SECONDS": "0",
         "FERRYMAN_TERMINATION_LOG": str(scratch / "termination-log"),
         **contract,

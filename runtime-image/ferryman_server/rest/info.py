@@ -60,12 +60,9 @@ def _readiness(serving: Serving) -> Response:
 
 
 def _known(serving: Serving, name: str, version: str | None) -> None:
-    ours, ours_version = serving.settings.model_name, serving.settings.model_version
-    if name != ours:
-        raise RefusedError(404, f'There is no model "{name}" here; this server has "{ours}".')
-    if version is not None and version != ours_version:
-        what = f'version "{ours_version}"' if ours_version else "a model without a version number"
-        raise RefusedError(404, f'Model "{name}" has no version "{version}" here; this server has {what}.')
+    lacks = serving.lacks(name, version)
+    if lacks:
+        raise RefusedError(404, lacks)
 
 
 def _liveness() -> Response:

@@ -1,0 +1,81 @@
+"""Tensors as bytes, the protocol's binary form: little-endian values in row order, text with its length before it.
+
+Numbers cost one look at the size and no copy. A size that does not match its shape is told with both.
+"""
+
+import math
+
+import msgspec
+import numpy as np
+
+from ferryman_server.dataplane import kind as kinds
+from ferryman_server.dataplane.errors import InvalidInputError
+from ferryman_server.dataplane.kind import Kind
+from ferryman_server.dataplane.rows import Array
+from ferryman_server.oip.tensors import Sent
+
+_LENGTH = 4  # bytes before each text
+
+
+def read(name: str, kind: Kind, shape: tuple[int, ...], data: bytes | memoryview) -> Sent:
+    """The tensor in these bytes, all of them."""
+    if kind is Kind.BYTES:
+        return Sent(name, kind, shape, _texts(name, math.prod(shape), data))
+    dtype = kind.dtype
+    wanted = math.prod(shape) * dtype.itemsize
+    if len(data) != wanted:
+        raise InvalidInputError(
+            f'Input "{name}" must have {wanted} bytes for shape {list(shape)} of {kind.value}, got {len(data)}.'
+        )
+    if kind is Kind.BOOL:  # any byte but zero is true; NumPy would keep the byte
+        return Sent(name, kind, shape, (np.frombuffer(data, dtype=np.uint8) != 0).reshape(shape))
+    return Sent(name, kind, shape, np.frombuffer(data, dtype=dtype).reshape(shape))
+
+
+def _texts(name: str, count: int, data: bytes | memoryview) -> list[str]:
+    found: list[str] = []
+    at, end = 0, len(data)
+    while at < end:
+        start = at + _LENGTH
+        size = int.from_bytes(data[at:start], "little")
+        at = start + size
+        if start > end or at > end:
+            raise InvalidInputError(
+                f'Input "{name}", element {len(found)}, is cut short: it must have 4 bytes of length and then {size} '
+                f"bytes, and {max(0, end - start)} are left."
+            )
+        found.append(text(name, len(found), bytes(data[start:at])))
+    if len(found) != count:
+        raise InvalidInputError(f'Input "{name}" must have {count} texts for its shape, got {len(found)}.')
+    return found
+
+
+def text(name: str, at: int, value: bytes) -> str:
+    """One element of a BYTES tensor; models here take text."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise InvalidInputError(f'Input "{name}", element {at}, is not UTF-8 text.') from None
+
+
+def write(array: Array) -> bytes:
+    """An answer's values as bytes."""
+    if kinds.of(array) is not Kind.BYTES:
+        return array.tobytes()
+    parts = [one.encode() for one in texts(array)]
+    return b"".join(piece for part in parts for piece in (len(part).to_bytes(_LENGTH, "little"), part))
+
+
+def texts(array: Array) -> list[str]:
+    """An answer's values as text: its own, or JSON for whatever else a model put there."""
+    return [one if isinstance(one, str) else _spelled(one) for one in array.reshape(-1).tolist()]
+
+
+def _spelled(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return msgspec.json.encode(value, enc_hook=_plain).decode()
+
+
+def _plain(value: object) -> object:
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else str(value)
