@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Collection
 
 from ferryman_server import __version__, metrics
-from ferryman_server.rest import message, v2
+from ferryman_server.oip import about
+from ferryman_server.rest import message
 from ferryman_server.rest.message import RefusedError, Response
 from ferryman_server.serving import Serving
 
@@ -44,7 +45,7 @@ def _v2_status(found: re.Match[str], serving: Serving) -> Response:
         return _readiness(serving)
     if serving.plane is None:
         return message.error(503, serving.sentence(), (b"retry-after", b"1"))
-    return message.answer(v2.metadata(serving.plane.model, serving))
+    return message.answer(about.model(serving.plane.model, serving))
 
 
 def _prediction_of_another(path: str) -> bool:
@@ -79,6 +80,6 @@ _PAGES: dict[str, Page] = {
     "/health": lambda serving, _measures: _readiness(serving),
     "/version": lambda _serving, _measures: message.answer({"version": __version__}),
     "/v1/models": lambda serving, _measures: message.answer({"models": [serving.settings.model_name]}),
-    "/v2": lambda _serving, _measures: message.answer(v2.server()),
+    "/v2": lambda _serving, _measures: message.answer(about.server()),
     "/metrics": lambda _serving, measures: Response(200, measures.page(), metrics.CONTENT_TYPE.encode()),
 }

@@ -78,8 +78,13 @@ def decode_object(request: Request) -> dict[str, Any]:
     """The body as a JSON object, or a refusal that says where it stops being one."""
     if request.media_type not in {"", "application/json", "application/x-www-form-urlencoded"}:
         raise RefusedError(415, f'Content type "{request.media_type}" is not taken here; send application/json.')
+    return object_in(request.body)
+
+
+def object_in(body: bytes) -> dict[str, Any]:
+    """These bytes as a JSON object, whatever they were called."""
     try:
-        value = _decoder.decode(request.body)
+        value = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         said = str(problem) or "it is nested too deeply"
         raise RefusedError(400, f"The body is not valid JSON: {said}") from None

@@ -17,7 +17,7 @@ from server import iris, plain
         ("/v2/models/iris/ready", {"name": "iris", "ready": True, "phase": "ready"}),
         ("/v2/models/iris/versions/7/ready", {"name": "iris", "ready": True, "phase": "ready"}),
         ("/version", {"version": "0.1.0"}),
-        ("/v2", {"name": "ferryman", "version": "0.1.0", "extensions": []}),
+        ("/v2", {"name": "ferryman", "version": "0.1.0", "extensions": ["binary_tensor_data"]}),
     ],
 )
 async def test_each_probe_and_status_path_answers(shelf, path, wanted):
