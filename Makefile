@@ -137,6 +137,14 @@ measure: .venv/.stamp ## how fast a patch, a promotion and a rollback are in the
 figures: .venv/.stamp ## write what the last run of the cluster tier measured into docs/proof.md
 	@PYTHONPATH=demo:local-cluster:tests $(PY) -m cluster.figures
 
+.PHONY: bench-server
+bench-server: venv ## the model server beside its peers on one core; writes docs/benchmarks.md (about an hour; BENCH_ARGS=--quick: two minutes)
+	@$(PY) -m benchmarks.server $(BENCH_ARGS)
+
+.PHONY: bench-lock
+bench-lock: .venv/.stamp ## renew the locks of the benchmark's peers
+	@$(PY) -m benchmarks.server.environments
+
 # --- the local cluster -------------------------------------------------------------------------
 .PHONY: cluster
 cluster: .venv/.stamp ## a real Kubernetes with Istio on this machine (CLUSTER=kind|source, else by itself)

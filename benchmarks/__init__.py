@@ -1,0 +1,1 @@
+"""What measures this repository, and is no part of what it ships."""
