@@ -38,6 +38,7 @@ class Settings:
     model_dir: Path = Path("/mnt/model")
     model_digest: str = ""
     allow_pickle: bool = False
+    optimize: bool = True
     pvc_mount: Path = Path("/mnt/pvc")
     host: str = ""  # every address of the pod, in either family
     port: int = 8080
@@ -75,6 +76,7 @@ def from_environment(env: Mapping[str, str]) -> Settings:
         model_dir=Path(env.get("FERRYMAN_MODEL_DIR") or "/mnt/model"),
         model_digest=digest,
         allow_pickle=_flag(env, "FERRYMAN_ALLOW_PICKLE"),
+        optimize=_choice(env, "FERRYMAN_OPTIMIZE", "auto", "off") == "auto",
         pvc_mount=Path(env.get("FERRYMAN_PVC_MOUNT") or "/mnt/pvc"),
         host=env.get("FERRYMAN_HOST", ""),
         port=_whole(env, "FERRYMAN_PORT", 8080, least=0),
@@ -95,6 +97,13 @@ def _flag(env: Mapping[str, str], variable: str) -> bool:
     if value not in {"", "true", "false"}:
         raise _refused(variable, value, "true or false")
     return value == "true"
+
+
+def _choice(env: Mapping[str, str], variable: str, *choices: str) -> str:
+    value = env.get(variable, "") or choices[0]
+    if value not in choices:
+        raise _refused(variable, value, " or ".join(choices))
+    return value
 
 
 def _whole(env: Mapping[str, str], variable: str, default: int, *, least: int) -> int:

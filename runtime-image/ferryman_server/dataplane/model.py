@@ -8,6 +8,17 @@ from ferryman_server.dataplane.schema import Schema, Tensor
 
 
 @dataclass(frozen=True, slots=True)
+class Optimization:
+    """What became of the wish to run the model faster: by which runtime it runs, and why not by another."""
+
+    runtime: str
+    why: str = ""
+    precision: str = ""
+    rows: int = 0  # on how many both answered alike
+    worst: float = 0.0  # the largest relative difference among them
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """`platform` is what V2 metadata calls the framework; `packages` is what it was loaded with."""
 
@@ -17,3 +28,5 @@ class Model:
     outputs: tuple[Tensor, ...] = ()
     packages: dict[str, str] = field(default_factory=dict)
     batches: bool = True  # False where the graph fixes its number of rows
+    quick: bool = False  # safe in any thread, so that a short run need not leave the event loop
+    optimization: Optimization | None = None

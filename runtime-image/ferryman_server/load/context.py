@@ -18,6 +18,7 @@ class Context:
     signature: Signature
     allow_pickle: bool
     threads: int
+    optimize: bool = False
 
 
 def refuse_code(context: Context, what: str) -> None:

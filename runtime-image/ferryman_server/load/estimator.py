@@ -30,7 +30,7 @@ def wrap(estimator: Any, context: contexts.Context, platform: str, packages: dic
     _one_thread(estimator)
     warnings.filterwarnings("ignore", message="X does not have valid feature names")
     names = [str(name) for name in getattr(estimator, "feature_names_in_", ())]
-    framed = bool(names) and not _takes_arrays(estimator)
+    framed = bool(names) and not takes_arrays(estimator)
     schema = mlmodel.schema(context.signature, Kind.FP64) or _remembered(estimator, names, framed=framed)
     return Model(platform, schema, _predictor(act, schema, names, framed=framed), packages=packages)
 
@@ -67,15 +67,16 @@ def _frame(rows: Rows, known: list[str]) -> Any:
     return pd.DataFrame(dict(zip(rows.names or known, rows.arrays, strict=True)), copy=False)
 
 
-def _takes_arrays(estimator: Any) -> bool:
+def takes_arrays(estimator: Any) -> bool:
     """Whether every part comes from a library that treats an array like the frame it was fitted on."""
-    parts = [estimator, *_parts(estimator)]
+    every = [estimator, *parts(estimator)]
     return all(
-        type(part).__module__.startswith(_FAMILIES) and type(part).__name__ not in _NAME_AWARE for part in parts
+        type(part).__module__.startswith(_FAMILIES) and type(part).__name__ not in _NAME_AWARE for part in every
     )
 
 
-def _parts(estimator: Any) -> list[Any]:
+def parts(estimator: Any) -> list[Any]:
+    """The estimators that an estimator is made of, at any depth."""
     parameters = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
     return [value for value in parameters.values() if hasattr(value, "fit")]
 

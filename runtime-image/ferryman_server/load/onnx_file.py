@@ -29,24 +29,32 @@ def load(path: Path, context: contexts.Context) -> Model:
     import onnxruntime  # noqa: PLC0415 - imports cost start-up time; each format pays for its own
 
     try:
-        session = onnxruntime.InferenceSession(path, _options(onnxruntime, context.threads), _providers(onnxruntime))
+        graph = session(path, context.threads)
     except Exception as error:
         raise FatalError(
             Reason.ARTIFACT_CORRUPT,
             f'File "{path.name}" of model "{context.model}" is not a graph that ONNX Runtime '
             f"{onnxruntime.__version__} can run ({first_line(error)}); export it again.",
         ) from error
-    inputs = tuple(_tensor(one, context) for one in session.get_inputs())
-    outputs = tuple(one.name for one in session.get_outputs())
+    inputs = tuple(_tensor(one, context) for one in graph.get_inputs())
+    outputs = tuple(one.name for one in graph.get_outputs())
     schema = _schema(inputs)
     return Model(
         "onnx_onnxv1",
         schema,
-        _predictor(session, tuple(tensor.name for tensor in inputs), outputs, schema),
-        outputs=tuple(_output(one) for one in session.get_outputs()),
+        _predictor(graph, tuple(tensor.name for tensor in inputs), outputs, schema),
+        outputs=tuple(_output(one) for one in graph.get_outputs()),
         packages={"onnxruntime": onnxruntime.__version__},
         batches=all(tensor.shape[:1] == (-1,) for tensor in inputs),
+        quick=True,
     )
+
+
+def session(graph: Path | bytes, threads: int) -> Any:
+    """A graph, ready to run on the best that this machine has."""
+    import onnxruntime  # noqa: PLC0415
+
+    return onnxruntime.InferenceSession(graph, _options(onnxruntime, threads), _providers(onnxruntime))
 
 
 def _options(onnxruntime: Any, threads: int) -> Any:

@@ -63,7 +63,9 @@ def _open(root: Path, settings: contract.Settings, threads: int) -> Model:
     found = detect.detect(root, settings.model_format, settings.model_name)
     described = mlmodel.read(root) if found.format is Format.MLFLOW else None
     signature = described.signature if described else mlmodel.Signature()
-    context = contexts.Context(settings.model_name, root, signature, settings.allow_pickle, threads)
+    context = contexts.Context(
+        settings.model_name, root, signature, settings.allow_pickle, threads, optimize=settings.optimize
+    )
     match found.format:
         case Format.SKLEARN:
             return sklearn_file.load(found.path, context)

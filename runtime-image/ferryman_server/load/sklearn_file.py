@@ -1,5 +1,6 @@
 """Opens a scikit-learn file: skops, which is data, or joblib and pickle, which are code."""
 
+import dataclasses
 import pickle
 import warnings
 import zlib
@@ -10,8 +11,10 @@ from ferryman_server import log
 from ferryman_server.dataplane.model import Model
 from ferryman_server.load import context as contexts
 from ferryman_server.load import estimator
+from ferryman_server.optimize import attempt as optimize
 from ferryman_server.reason import FatalError, Reason, first_line
 
+_PLATFORM = "sklearn"
 # What the gradient boosting libraries' estimators are made of; they hold data, not code.
 _KNOWN_TYPES = {
     "collections.OrderedDict",
@@ -26,10 +29,31 @@ _KNOWN_TYPES = {
 
 
 def load(path: Path, context: contexts.Context) -> Model:
-    """The estimator in a file, as a model."""
+    """The estimator in a file, as a graph that answers the same where there is one, or as it is."""
+    if not context.optimize:
+        return opened(path, context)[1]
+    found = optimize.attempt(path, context, _PLATFORM, _packages())
+    if isinstance(found, Model):
+        return found
+    return dataclasses.replace(opened(path, context)[1], optimization=found)
+
+
+def opened(path: Path, context: contexts.Context) -> tuple[Any, Model]:
+    """The estimator, and the same as a model."""
     found = _open(path, context)
-    packages = {"scikit-learn": contexts.version("scikit-learn")}
-    return estimator.wrap(found, context, "sklearn", packages)
+    _without_ceremony()
+    return found, estimator.wrap(found, context, _PLATFORM, _packages())
+
+
+def _packages() -> dict[str, str]:
+    return {"scikit-learn": contexts.version("scikit-learn")}
+
+
+def _without_ceremony() -> None:
+    """Its parameters were checked when it was fitted; the setting is this thread's, which is the model's."""
+    import sklearn  # noqa: PLC0415
+
+    sklearn.set_config(skip_parameter_validation=True)
 
 
 def _open(path: Path, context: contexts.Context) -> Any:

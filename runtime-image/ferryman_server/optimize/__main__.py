@@ -1,0 +1,25 @@
+"""`python -m ferryman_server.optimize`: one conversion; what to convert comes in, the graph goes out."""
+
+import os
+import pickle
+import sys
+
+from ferryman_server.optimize import convert, report
+from ferryman_server.reason import first_line
+
+
+def main() -> None:
+    """Keep the pipe for the graph alone: whatever the artefact prints goes where errors go."""
+    pipe = os.dup(1)
+    os.dup2(2, 1)
+    path, context = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the server that started this process
+    try:
+        told = convert.convert(path, context)
+    except BaseException as error:  # noqa: BLE001 - opening an artefact may do anything; the server opens it again
+        told = report.write(report.Report(why=f"{type(error).__name__}: {first_line(error)}"))
+    with os.fdopen(pipe, "wb") as out:
+        out.write(told)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The server's side of a conversion: start it, wait for it as long as it is worth, and run what it made.
+
+Whatever goes wrong is not an error: the estimator itself serves then, and the log, the metadata and a metric say why.
+"""
+
+import os
+import pickle
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from ferryman_server import log
+from ferryman_server.dataplane.kind import Kind
+from ferryman_server.dataplane.model import Model, Optimization
+from ferryman_server.dataplane.schema import Table
+from ferryman_server.load import context as contexts
+from ferryman_server.optimize import report as reports
+from ferryman_server.optimize.report import Report
+
+PATIENCE = 30.0
+"""Seconds; a forest of a thousand deep trees takes minutes to convert, and its pod should be ready before."""
+
+
+def attempt(path: Path, context: contexts.Context, platform: str, packages: dict[str, str]) -> Model | Optimization:
+    """The model as a graph, or why it is not one."""
+    began = time.monotonic()
+    told, graph = _asked(path, context)
+    if told.why or told.inputs is None:
+        log.line(f'Model "{context.model}" is served by scikit-learn itself: {told.why}')
+        return Optimization("native", told.why)
+    import onnxruntime  # noqa: PLC0415 - imports cost start-up time; each format pays for its own
+
+    from ferryman_server.optimize import runner  # noqa: PLC0415 - it needs NumPy
+
+    table = _table(told.inputs)
+    log.line(
+        f'Model "{context.model}" is served by ONNX Runtime: {told.rows} rows answered alike in '
+        f"{told.precision} precision, {time.monotonic() - began:.1f} s"
+    )
+    return Model(
+        platform,
+        table,
+        runner.Runner(graph, told, table, context.threads).predict,
+        packages={**packages, "onnxruntime": onnxruntime.__version__},
+        quick=True,
+        optimization=Optimization("onnx", "", told.precision.value, told.rows, told.worst),
+    )
+
+
+def _table(inputs: reports.Inputs) -> Table:
+    packed = Kind(inputs.packed) if inputs.packed else None
+    return Table(inputs.columns, named=inputs.named, packed=packed, tensor=inputs.tensor)
+
+
+def _asked(path: Path, context: contexts.Context) -> tuple[Report, bytes]:
+    command = [sys.executable, "-m", "ferryman_server.optimize"]
+    # It must find every module that the server would find.
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as child:
+        try:
+            told, _ = child.communicate(pickle.dumps((path, context)), timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            return Report(why=f"its conversion was not done within {PATIENCE:.0f} s"), b""
+    try:
+        return reports.read(told)
+    except ValueError:
+        return Report(why=f"its conversion ended with exit code {child.returncode}"), b""
