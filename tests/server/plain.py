@@ -16,7 +16,9 @@ from ferryman_server.load import run as loading
 from ferryman_server.rest import app
 from ferryman_server.serving import Phase, Serving
 
-SETTINGS = settings.Settings("iris", "7", "iris-0a1b2c3d", allow_pickle=True, termination_log=Path("/dev/null"))
+SETTINGS = settings.Settings(
+    "iris", "7", "iris-0a1b2c3d", allow_pickle=True, optimize=False, termination_log=Path("/dev/null")
+)
 
 
 def load(root: Path, **more: object) -> Model:

@@ -35,6 +35,16 @@ def test_a_model_of_each_format_knows_its_flowers(shelf, name):
     assert kinds.tolist() == iris.KINDS
 
 
+@pytest.mark.parametrize("name", [name for name in OPENERS if "joblib" in name or "sk" in name])
+def test_a_model_that_became_a_graph_knows_its_flowers(shelf, name):
+    model = plain.load(OPENERS[name](shelf), optimize=True)
+
+    rows = validate.from_rows(model.schema, iris.FLOWERS, "instances")
+
+    assert model.optimization.runtime == "onnx", model.optimization.why
+    assert model.predict(rows)["predict"].tolist() == iris.KINDS
+
+
 @pytest.mark.parametrize("name", OPENERS)
 def test_a_model_of_each_format_warms_up_from_its_schema(shelf, name):
     model = plain.load(OPENERS[name](shelf))
