@@ -40,6 +40,7 @@ class App:
             "/invocations": ("invocations", invocations.invoke),
         }
         if version:
+            routes[f"/v1/models/{name}/versions/{version}:predict"] = ("v1", v1.predict)
             routes[f"/v2/models/{name}/versions/{version}/infer"] = ("v2", infer)
         return routes
 

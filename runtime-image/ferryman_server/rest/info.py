@@ -5,11 +5,11 @@ from collections.abc import Callable, Collection
 
 from ferryman_server import __version__, metrics
 from ferryman_server.oip import about
-from ferryman_server.rest import message
+from ferryman_server.rest import message, tfserving
 from ferryman_server.rest.message import RefusedError, Response
 from ferryman_server.serving import Serving
 
-_V1_MODEL = re.compile(r"/v1/models/([^/:]+)(:\w+)?")
+_V1_MODEL = re.compile(r"/v1/models/([^/:]+)(?:/versions/([^/:]+))?(/metadata|:\w+)?")
 _V2_MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(/ready|/infer)?")
 
 
@@ -31,12 +31,19 @@ def describe(
 
 
 def _v1_status(found: re.Match[str], serving: Serving) -> Response:
-    _known(serving, found[1], None)
-    if found[2]:
-        raise RefusedError(404, f'Model "{found[1]}" has no verb "{found[2][1:]}"; use :predict.')
-    if not serving.answers:
-        return message.error(503, serving.sentence(), (b"retry-after", b"1"))
-    return message.answer({"name": found[1], "ready": serving.ready})
+    """One answer for KServe's clients, which read `ready`, and for TensorFlow Serving's, which read the state."""
+    _known(serving, found[1], found[2])
+    if found[3] == "/metadata":
+        if serving.plane is None:
+            return message.error(503, serving.sentence(), (b"retry-after", b"1"))
+        model = serving.plane.model
+        return message.answer(tfserving.metadata(model.schema, model.outputs, serving))
+    if found[3]:
+        raise RefusedError(404, f'Model "{found[1]}" has no verb "{found[3][1:]}"; use :predict.')
+    body = {"name": found[1], "ready": serving.ready, **tfserving.status(serving)}
+    if serving.answers:
+        return message.answer(body)
+    return Response(503, message.encode({**body, "error": serving.sentence()}), headers=((b"retry-after", b"1"),))
 
 
 def _v2_status(found: re.Match[str], serving: Serving) -> Response:
@@ -72,6 +79,7 @@ def _liveness() -> Response:
 
 Page = Callable[[Serving, metrics.Metrics], Response]
 _PAGES: dict[str, Page] = {
+    "/": lambda _serving, _measures: message.answer({"status": "alive", "docs": "/docs"}),
     "/healthz": lambda _serving, _measures: _liveness(),
     "/v2/health/live": lambda _serving, _measures: _liveness(),
     "/readyz": lambda serving, _measures: _readiness(serving),
@@ -80,6 +88,7 @@ _PAGES: dict[str, Page] = {
     "/health": lambda serving, _measures: _readiness(serving),
     "/version": lambda _serving, _measures: message.answer({"version": __version__}),
     "/v1/models": lambda serving, _measures: message.answer({"models": [serving.settings.model_name]}),
+    "/v2/models": lambda serving, _measures: message.answer({"models": [serving.settings.model_name]}),
     "/v2": lambda _serving, _measures: message.answer(about.server()),
     "/metrics": lambda _serving, measures: Response(200, measures.page(), metrics.CONTENT_TYPE.encode()),
 }

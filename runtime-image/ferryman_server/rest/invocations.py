@@ -1,7 +1,10 @@
 """MLflow's `/invocations`: four JSON shapes and CSV in, `predictions` out."""
 
+import contextlib
 import csv
 import io
+import json
+import math
 from typing import Any
 
 from ferryman_server.dataplane import validate
@@ -12,6 +15,7 @@ from ferryman_server.dataplane.schema import Schema, Table
 from ferryman_server.rest import message, v1
 from ferryman_server.rest.message import RefusedError, Request, Response
 
+_CONSTANTS = {"NaN": None, "Infinity": math.inf, "-Infinity": -math.inf}
 _SHAPES = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
 
@@ -27,7 +31,7 @@ def _predictions(answer: Answer) -> Any:
 
 
 def _json(schema: Schema, request: Request) -> Rows:
-    body = message.decode_object(request)
+    body = _object(request)
     found = [shape for shape in _SHAPES if shape in body]
     if len(found) != 1:
         came = ", ".join(f'"{key}"' for key in list(body)[:8]) or "nothing"
@@ -40,6 +44,19 @@ def _json(schema: Schema, request: Request) -> Rows:
     if shape == "inputs" and isinstance(given, dict):
         return validate.from_columns(schema, given, shape)
     return validate.from_rows(schema, given, shape)
+
+
+def _object(request: Request) -> dict[str, Any]:
+    """JSON as Python writes it, too: MLflow's own client sends NaN for what is missing in a DataFrame."""
+    try:
+        return message.decode_object(request)
+    except RefusedError as refused:
+        if refused.status == 400 and any(word in request.body for word in (b"NaN", b"Infinity")):
+            with contextlib.suppress(ValueError, RecursionError):
+                value = json.loads(request.body, parse_constant=_CONSTANTS.__getitem__)
+                if isinstance(value, dict):
+                    return value
+        raise
 
 
 def _split(schema: Schema, given: Any) -> Rows:

@@ -1,11 +1,11 @@
-"""KServe V1: `instances` in, `predictions` out."""
+"""KServe V1 and, at the same path, TensorFlow Serving: `instances` in, `predictions` out; `inputs`, `outputs`."""
 
 from typing import Any
 
 from ferryman_server.dataplane import validate
 from ferryman_server.dataplane.plane import DataPlane
 from ferryman_server.dataplane.rows import Answer
-from ferryman_server.rest import message
+from ferryman_server.rest import message, tfserving
 from ferryman_server.rest.message import Request, Response
 
 
@@ -13,15 +13,17 @@ async def predict(request: Request, plane: DataPlane) -> Response:
     """`{"instances": [...]}`, each a list or an object; or `{"inputs": {...}}`, by column."""
     body = message.decode_object(request)
     schema = plane.model.schema
-    if "instances" in body:
-        rows = validate.from_rows(schema, body["instances"], "instances")
-    elif isinstance(body.get("inputs"), dict):
-        rows = validate.from_columns(schema, body["inputs"], "inputs")
-    elif "inputs" in body:
-        rows = validate.from_rows(schema, body["inputs"], "inputs")
-    else:
+    if "signature_name" in body:
+        tfserving.check_signature(body["signature_name"])
+    if ("instances" in body) is ("inputs" in body):
         keys = ", ".join(f'"{key}"' for key in list(body)[:8]) or "nothing"
-        raise message.RefusedError(400, f'The body must have "instances", a list of rows; it has {keys}.')
+        raise message.RefusedError(
+            400, f'The body must have "instances", a list of rows, or else "inputs", columns; it has {keys}.'
+        )
+    if "inputs" in body:
+        answer = await plane.predict(tfserving.columns(schema, body["inputs"]))
+        return message.answer({"outputs": tfserving.outputs(answer)})
+    rows = validate.from_rows(schema, tfserving.instances(schema, body["instances"]), "instances")
     return message.answer({"predictions": predictions(await plane.predict(rows))})
 
 

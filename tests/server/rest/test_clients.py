@@ -19,7 +19,9 @@ async def test_kserves_client_speaks_v1(running):
 
     answer = await client.infer(running.address, {"instances": iris.FLOWERS}, model_name="iris")
     ready = await client.is_model_ready(running.address, "iris")
+    live = await client.is_server_live(running.address)
 
+    assert live
     assert [one["label"] for one in answer["predictions"]] == iris.KINDS
     assert ready
 

@@ -14,8 +14,7 @@ FLAT = [value for flower in iris.FLOWERS for value in flower]
     [
         ("/v1/models/iris:predict", {"instances": iris.FLOWERS}),
         ("/v1/models/iris:predict", {"instances": RECORDS}),
-        ("/v1/models/iris:predict", {"inputs": COLUMNS}),
-        ("/v1/models/iris:predict", {"inputs": iris.FLOWERS}),
+        ("/v1/models/iris/versions/7:predict", {"instances": iris.FLOWERS}),
         ("/invocations", {"dataframe_split": SPLIT}),
         ("/invocations", {"dataframe_split": {**SPLIT, "index": [5, 6, 7]}}),
         ("/invocations", {"dataframe_records": RECORDS}),

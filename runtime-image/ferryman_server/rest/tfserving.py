@@ -1,0 +1,116 @@
+"""TensorFlow Serving's REST, which shares `/v1/models/<m>:predict` with KServe V1.
+
+Rows are `instances` in both and are answered with `predictions`. Columns are `inputs` and are answered with
+`outputs`: the values of a lone tensor, or an object of them. The one signature is the default one.
+"""
+
+from typing import Any
+
+from ferryman_server.dataplane import validate
+from ferryman_server.dataplane.kind import Kind
+from ferryman_server.dataplane.rows import Answer, Rows
+from ferryman_server.dataplane.schema import Schema, Table, Tensor, Tensors
+from ferryman_server.oip import about
+from ferryman_server.rest.message import RefusedError
+from ferryman_server.serving import Phase, Serving
+
+SIGNATURE = "serving_default"
+
+_STATES = {
+    Phase.LOADING: "LOADING",
+    Phase.WARMING: "LOADING",
+    Phase.READY: "AVAILABLE",
+    Phase.DRAINING: "UNLOADING",
+}
+_TYPES = {
+    Kind.BOOL: "DT_BOOL",
+    Kind.FP16: "DT_HALF",
+    Kind.FP32: "DT_FLOAT",
+    Kind.FP64: "DT_DOUBLE",
+    Kind.BYTES: "DT_STRING",
+} | {kind: f"DT_{kind.value}" for kind in Kind if kind.is_integer}
+
+
+def check_signature(given: Any) -> None:
+    """Another signature would be another function."""
+    if given not in ("", None, SIGNATURE):
+        raise RefusedError(400, f'The model has no signature "{str(given)[:80]}"; it has "{SIGNATURE}".')
+
+
+def instances(schema: Schema, given: Any) -> Any:
+    """Rows that call a lone matrix by its name, without it: `{"input": [1, 2]}` is `[1, 2]`."""
+    called = _matrix(schema)
+    if not called or not isinstance(given, list):
+        return given
+    if all(isinstance(row, dict) and len(row) == 1 and isinstance(row.get(called), list) for row in given):
+        return [row[called] for row in given]
+    return given
+
+
+def columns(schema: Schema, given: Any) -> Rows:
+    """All rows at once: a lone tensor's values, or each tensor's by its name."""
+    called = _matrix(schema)
+    if isinstance(given, dict):
+        if called and len(given) == 1 and called in given:
+            return validate.from_rows(schema, given[called], f"inputs.{called}")
+        return validate.from_columns(schema, given, "inputs")
+    return validate.from_rows(schema, given, "inputs")
+
+
+def outputs(answer: Answer) -> Any:
+    """The values of each output, or those of the only one."""
+    if len(answer) == 1:
+        return next(iter(answer.values())).tolist()
+    return {name: array.tolist() for name, array in answer.items()}
+
+
+def _matrix(schema: Schema) -> str:
+    """What a table that travels as one matrix is called, unless one of its columns is called so."""
+    if isinstance(schema, Tensors) or not schema.packed or (schema.named and schema.tensor in schema.index):
+        return ""
+    return schema.tensor
+
+
+# --- what there is --------------------------------------------------------------------------------
+
+
+def status(serving: Serving) -> dict[str, Any]:
+    """The versions that are here: one."""
+    return {
+        "model_version_status": [
+            {
+                "version": serving.settings.model_version,
+                "state": _STATES[serving.phase],
+                "status": {"error_code": "OK", "error_message": ""},
+            }
+        ]
+    }
+
+
+def metadata(schema: Schema, results: tuple[Tensor, ...], serving: Serving) -> dict[str, Any]:
+    """The one signature, as a SavedModel's would be told."""
+    given = [Tensor(one["name"], Kind(one["datatype"]), tuple(one["shape"])) for one in about.inputs(schema)]
+    if isinstance(schema, Table) and schema.named:
+        given = [Tensor(column.name, schema.packed or column.kind, (-1,)) for column in schema.columns]
+    signature = {
+        "inputs": {tensor.name: _described(tensor) for tensor in given},
+        "outputs": {tensor.name: _described(tensor) for tensor in results},
+        "method_name": "tensorflow/serving/predict",
+        "defaults": {},
+    }
+    return {
+        "model_spec": {
+            "name": serving.settings.model_name,
+            "signature_name": "",
+            "version": serving.settings.model_version,
+        },
+        "metadata": {"signature_def": {"signature_def": {SIGNATURE: signature}}},
+    }
+
+
+def _described(tensor: Tensor) -> dict[str, Any]:
+    return {
+        "dtype": _TYPES[tensor.kind],
+        "tensor_shape": {"dim": [{"size": str(size), "name": ""} for size in tensor.shape], "unknown_rank": False},
+        "name": tensor.name,
+    }
