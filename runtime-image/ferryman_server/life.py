@@ -147,14 +147,16 @@ class Life:
         if manifest:
             measures.fetched(manifest.seconds, manifest.bytes)
         loaded_at = time.monotonic()
-        measures.loaded(loaded_at - began, loaded.model.platform, manifest.digest if manifest else "")
+        digest = manifest.digest if manifest else ""
+        measures.loaded(loaded_at - began, loaded.model.platform, digest, loaded.model.optimization)
         serving.phase = Phase.WARMING
         warm = await model_thread.call(
             lambda: warmup.run(loaded.model, loaded.root, settings.warmup_requests, settings.model_name)
         )
         model = dataclasses.replace(loaded.model, outputs=loaded.model.outputs or warm.outputs)
         most = settings.max_batch_size if model.batches else 1
-        serving.plane = plane.DataPlane(model, batch.Batcher(model.predict, model_thread, measures, most))
+        batcher = batch.Batcher(model.predict, model_thread, measures, most, quick=model.quick)
+        serving.plane = plane.DataPlane(model, batcher)
         reason.retract(settings.termination_log)
         now = time.monotonic()
         measures.warmed(now - loaded_at)

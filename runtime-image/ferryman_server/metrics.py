@@ -1,13 +1,21 @@
-"""Every metric of the server, declared once, with its labels bound before the first request.
+"""Every metric of the server, declared once; what is counted for each request is kept as a tally.
 
-Buckets begin at half a millisecond, because a small model answers in one.
+Buckets begin at a tenth of a millisecond, because a small model answers in less than one.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
-_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+from ferryman_server.dataplane.model import Optimization
+from ferryman_server.tally import Spread
+
+_MILLISECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
+_SECONDS = tuple(bound / 1000 for bound in _MILLISECONDS)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 _MODEL = ("model", "version", "revision")
 PROTOCOLS = ("v1", "v2", "invocations", "grpc")
@@ -28,39 +36,16 @@ class Identity:
         return self.model, self.version, self.revision
 
 
-class Metrics:
-    """One process's numbers, in a registry of their own."""
+class Metrics(Collector):
+    """One process's numbers, in a registry of their own; what requests cause is told from the event loop alone."""
 
     def __init__(self, identity: Identity) -> None:
         self.registry = CollectorRegistry()
         self._identity = identity
-        labels = (*_MODEL, "protocol")
-        self._requests = Counter(
-            "ferryman_requests",
-            "Prediction requests, by protocol and HTTP status code.",
-            (*labels, "code"),
-            registry=self.registry,
-        )
-        duration = Histogram(
-            "ferryman_request_duration_seconds",
-            "From the last byte of a request to the first of its answer.",
-            labels,
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        in_flight = Gauge(
-            "ferryman_requests_in_flight", "Prediction requests being answered now.", labels, registry=self.registry
-        )
-        self._durations = {name: duration.labels(*identity.values, name) for name in PROTOCOLS}
-        self._in_flight = {name: in_flight.labels(*identity.values, name) for name in PROTOCOLS}
-        self._codes: dict[tuple[str, int], Counter] = {}
-        self._predict = self._histogram(
-            "ferryman_predict_duration_seconds", "One run of the model, for one batch.", _SECONDS
-        )
-        self._queue = self._histogram(
-            "ferryman_queue_duration_seconds", "How long a request waited for the model.", _SECONDS
-        )
-        self._rows = self._histogram("ferryman_batch_rows", "Rows that went through the model at once.", _ROWS)
+        self._durations = {name: Spread(_SECONDS) for name in PROTOCOLS}
+        self._in_flight = dict.fromkeys(PROTOCOLS, 0)
+        self._codes: dict[tuple[str, int], int] = {}
+        self._predict, self._queue, self._rows = Spread(_SECONDS), Spread(_SECONDS), Spread(_ROWS)
         self._fetch = self._gauge("ferryman_fetch_seconds", "How long the artefact took to arrive.")
         self._artifact = self._gauge("ferryman_artifact_bytes", "The size of the artefact.")
         self._load = self._gauge("ferryman_load_seconds", "How long the model took to load.")
@@ -72,9 +57,13 @@ class Metrics:
             (*_MODEL, "platform", "digest"),
             registry=self.registry,
         )
-
-    def _histogram(self, name: str, words: str, buckets: tuple[float, ...]) -> Histogram:
-        return Histogram(name, words, _MODEL, buckets=buckets, registry=self.registry).labels(*self._identity.values)
+        self._optimized = Gauge(
+            "ferryman_model_optimized",
+            "1 where a converted graph answers for the model, 0 where the model itself does, and why.",
+            (*_MODEL, "why"),
+            registry=self.registry,
+        )
+        self.registry.register(self)
 
     def _gauge(self, name: str, words: str) -> Gauge:
         return Gauge(name, words, _MODEL, registry=self.registry).labels(*self._identity.values)
@@ -83,17 +72,13 @@ class Metrics:
 
     def began(self, protocol: str) -> None:
         """A prediction request has come."""
-        self._in_flight[protocol].inc()
+        self._in_flight[protocol] += 1
 
     def ended(self, protocol: str, code: int, seconds: float) -> None:
         """It was answered."""
-        self._in_flight[protocol].dec()
+        self._in_flight[protocol] -= 1
         self._durations[protocol].observe(seconds)
-        counter = self._codes.get((protocol, code))
-        if counter is None:
-            counter = self._requests.labels(*self._identity.values, protocol, str(code))
-            self._codes[protocol, code] = counter
-        counter.inc()
+        self._codes[protocol, code] = self._codes.get((protocol, code), 0) + 1
 
     # --- the model (dataplane.batch.Observer) ---
 
@@ -113,10 +98,13 @@ class Metrics:
         self._fetch.set(seconds)
         self._artifact.set(size)
 
-    def loaded(self, seconds: float, platform: str, digest: str) -> None:
+    def loaded(self, seconds: float, platform: str, digest: str, optimization: Optimization | None) -> None:
         """The model is in memory."""
         self._load.set(seconds)
         self._info.labels(*self._identity.values, platform, digest).set(1)
+        if optimization is not None:
+            runs = int(optimization.runtime == "onnx")
+            self._optimized.labels(*self._identity.values, optimization.why).set(runs)
 
     def warmed(self, seconds: float) -> None:
         """The warm-up is over."""
@@ -125,6 +113,45 @@ class Metrics:
     def ready(self, *, now: bool) -> None:
         """Readiness, as the probe tells it."""
         self._ready.set(int(now))
+
+    # --- the page ---
+
+    def collect(self) -> Iterator[Metric]:
+        """The tallies by the names that others know (prometheus_client's Collector)."""
+        labels, values = (*_MODEL, "protocol"), self._identity.values
+        requests = CounterMetricFamily(
+            "ferryman_requests", "Prediction requests, by protocol and status code.", labels=(*labels, "code")
+        )
+        for (protocol, code), count in self._codes.items():
+            requests.add_metric((*values, protocol, str(code)), count)
+        durations = HistogramMetricFamily(
+            "ferryman_request_duration_seconds",
+            "From the last byte of a request to the first of its answer.",
+            labels=labels,
+        )
+        in_flight = GaugeMetricFamily(
+            "ferryman_requests_in_flight", "Prediction requests being answered now.", labels=labels
+        )
+        for protocol in PROTOCOLS:
+            spread = self._durations[protocol]
+            durations.add_metric((*values, protocol), spread.buckets(), spread.total)
+            in_flight.add_metric((*values, protocol), self._in_flight[protocol])
+        yield from (requests, durations, in_flight)
+        for name, words, spread in (
+            ("ferryman_predict_duration_seconds", "One run of the model, for one batch.", self._predict),
+            ("ferryman_queue_duration_seconds", "How long a request waited for the model.", self._queue),
+            ("ferryman_batch_rows", "Rows that went through the model at once.", self._rows),
+        ):
+            yield self._histogram(name, words, spread)
+        # The name that dashboards made for KServe look for.
+        alias = HistogramMetricFamily("request_predict_seconds", "One run of the model.", labels=("model_name",))
+        alias.add_metric((self._identity.model,), self._predict.buckets(), self._predict.total)
+        yield alias
+
+    def _histogram(self, name: str, words: str, spread: Spread) -> HistogramMetricFamily:
+        family = HistogramMetricFamily(name, words, labels=_MODEL)
+        family.add_metric(self._identity.values, spread.buckets(), spread.total)
+        return family
 
     def page(self) -> bytes:
         """What /metrics answers."""

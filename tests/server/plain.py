@@ -31,7 +31,7 @@ def serve(model: Model, **more: object) -> tuple[Serving, metrics.Metrics]:
     contract = replace(SETTINGS, **more)  # type: ignore[arg-type]
     measures = metrics.Metrics(metrics.Identity("iris", "7", "iris-0a1b2c3d"))
     batcher = batch.Batcher(
-        model.predict, worker.Worker(asyncio.get_running_loop()), measures, contract.max_batch_size
+        model.predict, worker.Worker(asyncio.get_running_loop()), measures, contract.max_batch_size, quick=model.quick
     )
     return Serving(contract, Phase.READY, plane.DataPlane(model, batcher)), measures
 

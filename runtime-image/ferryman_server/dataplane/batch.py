@@ -3,13 +3,15 @@
 An idle model gets a request at once. What arrives while it runs becomes the next batch, up to
 `max_rows`. There is no timer, so a lone request pays nothing. If a batch fails, its requests go
 through one by one, so that only the one with the bad row fails.
+
+A run that takes less than handing it to another thread would cost is made where it is asked for.
 """
 
 import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ferryman_server.dataplane import rows as flows
@@ -18,6 +20,10 @@ from ferryman_server.dataplane.errors import OverloadedError
 from ferryman_server.dataplane.rows import Answer, Rows
 
 _MOST_WAITING = 4096
+_SHORT = 0.001
+"""Seconds for which the event loop may be held up: no probe and no other request notices."""
+_NEWEST = 0.1
+"""How much the last run counts in what a run is thought to cost."""
 
 
 class Observer(Protocol):
@@ -41,15 +47,34 @@ class Batcher:
     """Belongs to one event loop; `predict` runs on the worker's thread."""
 
     def __init__(
-        self, predict: Callable[[Rows], Answer], worker: workers.Worker, observer: Observer, max_rows: int
+        self,
+        predict: Callable[[Rows], Answer],
+        worker: workers.Worker,
+        observer: Observer,
+        max_rows: int,
+        *,
+        quick: bool = False,
     ) -> None:
         self._predict = predict
+        self._quick = quick
+        self._costs: dict[int, float] = {}  # seconds, by the order of magnitude of the rows
         self._worker = worker
         self._observer = observer
         self._max_rows = max_rows
         self._queue: deque[_Waiting] = deque()
         self._busy = False
         self._loop = asyncio.get_running_loop()
+
+    def at_once(self, rows: Rows) -> Answer | None:
+        """The model's answer, without leaving the event loop; None if that could take too long."""
+        if not self._quick or self._busy or self._costs.get(rows.count.bit_length(), _SHORT) >= _SHORT:
+            return None
+        began = time.perf_counter()
+        try:
+            return self._predict(rows)
+        finally:
+            self._observer.waited(0.0)
+            self._ran(rows.count, time.perf_counter() - began)
 
     async def submit(self, rows: Rows) -> Answer:
         """The model's answer for these rows."""
@@ -69,7 +94,7 @@ class Batcher:
         now = time.perf_counter()
         for waiting in batch:
             self._observer.waited(now - waiting.since)
-        self._worker.submit(lambda: self._run(batch), lambda outcomes, error: self._finish(batch, outcomes, error))
+        self._worker.submit(lambda: self._run(batch), lambda done, error: self._finish(batch, done, error))
 
     def _next(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
@@ -85,10 +110,17 @@ class Batcher:
             count += first.rows.count
         return batch
 
-    def _finish(
-        self, batch: list[_Waiting], outcomes: list[Answer | BaseException] | None, error: BaseException | None
-    ) -> None:
+    def _ran(self, count: int, seconds: float) -> None:
+        self._observer.executed(count, seconds)
+        size = count.bit_length()
+        known = self._costs.get(size, seconds)
+        self._costs[size] = known + _NEWEST * (seconds - known)
+
+    def _finish(self, batch: list[_Waiting], done: "_Done | None", error: BaseException | None) -> None:
         self._busy = False
+        outcomes = done.outcomes if done is not None else None
+        for count, seconds in done.runs if done is not None else ():
+            self._ran(count, seconds)
         for at, waiting in enumerate(batch):
             outcome = outcomes[at] if outcomes is not None else error
             if waiting.future.done():
@@ -102,20 +134,30 @@ class Batcher:
 
     # --- on the worker's thread ---
 
-    def _run(self, batch: list[_Waiting]) -> list[Answer | BaseException]:
-        if len(batch) == 1:
-            return [self._alone(batch[0].rows)]
-        together = self._alone(flows.join([waiting.rows for waiting in batch]))
-        counts = [waiting.rows.count for waiting in batch]
-        if isinstance(together, BaseException) or not flows.splittable(together, sum(counts)):
-            return [self._alone(waiting.rows) for waiting in batch]
-        return list(flows.split(together, counts))
+    def _run(self, batch: list[_Waiting]) -> "_Done":
+        done = _Done()
+        if len(batch) > 1:
+            counts = [waiting.rows.count for waiting in batch]
+            together = self._alone(flows.join([waiting.rows for waiting in batch]), done)
+            if not isinstance(together, BaseException) and flows.splittable(together, sum(counts)):
+                done.outcomes.extend(flows.split(together, counts))
+                return done
+        done.outcomes.extend(self._alone(waiting.rows, done) for waiting in batch)
+        return done
 
-    def _alone(self, rows: Rows) -> Answer | BaseException:
+    def _alone(self, rows: Rows, done: "_Done") -> Answer | BaseException:
         began = time.perf_counter()
         try:
             return self._predict(rows)
         except BaseException as error:  # noqa: BLE001 - the model's own code: its request gets it, the loop goes on
             return workers.tame(error)
         finally:
-            self._observer.executed(rows.count, time.perf_counter() - began)
+            done.runs.append((rows.count, time.perf_counter() - began))
+
+
+@dataclass(slots=True)
+class _Done:
+    """What a batch came to: an outcome for each request, and how many rows each run had and how long it took."""
+
+    outcomes: list[Answer | BaseException] = field(default_factory=list)
+    runs: list[tuple[int, float]] = field(default_factory=list)

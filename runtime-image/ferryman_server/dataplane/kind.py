@@ -61,10 +61,9 @@ _DTYPES: dict[Kind, np.dtype[np.generic]] = {
     Kind.BYTES: np.dtype(object),
 } | {kind: np.dtype(kind.value.lower()) for kind in Kind if "INT" in kind.value}
 
+_KINDS = {dtype: kind for kind, dtype in _DTYPES.items()}
+
 
 def of(array: npt.NDArray[np.generic]) -> Kind:
     """The kind of an answer; whatever is not a number or a truth value travels as text."""
-    for kind, dtype in _DTYPES.items():
-        if array.dtype == dtype:
-            return kind
-    return Kind.BYTES
+    return _KINDS.get(array.dtype, Kind.BYTES)

@@ -14,15 +14,29 @@ class DataPlane:
         self.model = model
         self._batcher = batcher
 
+    def at_once(self, rows: Rows) -> Answer | None:
+        """The answer, if the model is idle and so short a run that nobody notices; None if it must be awaited."""
+        try:
+            return self._batcher.at_once(rows)
+        except Exception as error:
+            raise _told(error) from error
+
     async def predict(self, rows: Rows) -> Answer:
         """The answer, or `InvalidInputError` if the model says that the values are to blame."""
+        answer = self.at_once(rows)
+        if answer is not None:
+            return answer
         try:
             return await self._batcher.submit(rows)
-        except (InvalidInputError, OverloadedError):
-            raise
-        except ValueError as error:
-            # scikit-learn, XGBoost and pandas raise ValueError for values they cannot take: NaN, an
-            # unseen category. The schema cannot know these, the client can mend them.
-            raise InvalidInputError(f"The model does not take these values: {first_line(error)}") from error
         except Exception as error:
-            raise ModelFailedError(first_line(error)) from error
+            raise _told(error) from error
+
+
+def _told(error: Exception) -> Exception:
+    if isinstance(error, InvalidInputError | OverloadedError):
+        return error
+    if isinstance(error, ValueError):
+        # scikit-learn, XGBoost and pandas raise ValueError for values they cannot take: NaN, an
+        # unseen category. The schema cannot know these, the client can mend them.
+        return InvalidInputError(f"The model does not take these values: {first_line(error)}")
+    return ModelFailedError(first_line(error))

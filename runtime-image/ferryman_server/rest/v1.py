@@ -5,14 +5,17 @@ from typing import Any
 from ferryman_server.dataplane import validate
 from ferryman_server.dataplane.plane import DataPlane
 from ferryman_server.dataplane.rows import Answer
-from ferryman_server.rest import message, tfserving
+from ferryman_server.rest import message, quick, tfserving
 from ferryman_server.rest.message import Request, Response
 
 
 async def predict(request: Request, plane: DataPlane) -> Response:
     """`{"instances": [...]}`, each a list or an object; or `{"inputs": {...}}`, by column."""
-    body = message.decode_object(request)
     schema = plane.model.schema
+    matrix = quick.instances(schema, request)
+    if matrix is not None:
+        return message.answer({"predictions": predictions(await plane.predict(matrix))})
+    body = message.decode_object(request)
     if "signature_name" in body:
         tfserving.check_signature(body["signature_name"])
     if ("instances" in body) is ("inputs" in body):

@@ -12,7 +12,7 @@ from ferryman_server.dataplane.plane import DataPlane
 from ferryman_server.dataplane.rows import Answer, Array
 from ferryman_server.oip import inputs, outputs, raw, tensors
 from ferryman_server.oip.tensors import Sent
-from ferryman_server.rest import message
+from ferryman_server.rest import message, quick
 from ferryman_server.rest.message import RefusedError, Request, Response
 from ferryman_server.serving import Serving
 
@@ -23,6 +23,10 @@ _NOT_SERVED = ("shared_memory_region", "classification")
 
 async def infer(request: Request, plane: DataPlane, serving: Serving) -> Response:
     """`{"inputs": [{"name", "datatype", "shape", "data"}]}`."""
+    matrix = quick.inference(plane.model.schema, request) if LENGTH not in request.headers else None
+    if matrix is not None:
+        rows, identity = matrix
+        return _reply(_head(serving, identity), await plane.predict(rows), set())
     body, values = _parts(request)
     given = body.get("inputs")
     if not isinstance(given, list):
@@ -33,13 +37,13 @@ async def infer(request: Request, plane: DataPlane, serving: Serving) -> Respons
     everywhere = _flag(_parameters(body), "binary_data_output", default=False)
     wanted = _wanted(body, everywhere)
     answer = outputs.chosen(await plane.predict(rows), list(wanted))
-    reply: dict[str, Any] = {
-        "model_name": serving.settings.model_name,
-        "model_version": serving.settings.model_version,
-    }
-    if "id" in body:
-        reply["id"] = body["id"]
-    return _reply(reply, answer, {name for name in answer if wanted.get(name, everywhere)})
+    binary = {name for name in answer if wanted.get(name, everywhere)}
+    return _reply(_head(serving, body.get("id")), answer, binary)
+
+
+def _head(serving: Serving, identity: Any) -> dict[str, Any]:
+    head = {"model_name": serving.settings.model_name, "model_version": serving.settings.model_version}
+    return head if identity is None else head | {"id": identity}
 
 
 # --- in -------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -132,3 +133,74 @@ async def test_a_queue_without_end_is_refused(monkeypatch):
 
     gate.open.set()
     await asyncio.gather(first, *waiting)
+
+
+class Quick:
+    """A model that any thread may run, which remembers where it ran and takes as long as it is told."""
+
+    def __init__(self) -> None:
+        self.threads: list[str] = []
+        self.seconds = 0.0
+
+    def __call__(self, rows: Rows) -> Answer:
+        self.threads.append(threading.current_thread().name)
+        deadline = time.perf_counter() + self.seconds
+        while time.perf_counter() < deadline:
+            pass
+        return {"predict": rows.arrays[0] * 2}
+
+
+async def _predicted(batcher: batch.Batcher, rows: Rows) -> Answer:
+    return batcher.at_once(rows) or await batcher.submit(rows)
+
+
+async def test_a_model_that_is_known_to_be_quick_runs_on_the_event_loop():
+    model, ledger = Quick(), Ledger()
+    batcher = batch.Batcher(model, worker.Worker(asyncio.get_running_loop()), ledger, 8, quick=True)
+
+    answers = [await _predicted(batcher, _row(value)) for value in (1, 2, 3)]
+
+    assert [answer["predict"].tolist() for answer in answers] == [[[2]], [[4]], [[6]]]
+    assert model.threads == ["model", "MainThread", "MainThread"]
+    assert ledger.runs == [1, 1, 1]
+
+
+async def test_a_model_that_became_slow_leaves_the_event_loop_and_comes_back():
+    model = Quick()
+    batcher = batch.Batcher(model, worker.Worker(asyncio.get_running_loop()), Ledger(), 8, quick=True)
+    await _predicted(batcher, _row(1))
+
+    model.seconds = 0.05
+    await _predicted(batcher, _row(1))
+    await _predicted(batcher, _row(1))
+    assert model.threads[1:] == ["MainThread", "model"]
+
+    model.seconds = 0.0
+    for _ in range(100):
+        await _predicted(batcher, _row(1))
+    assert model.threads[-1] == "MainThread"
+
+
+async def test_many_rows_say_nothing_about_one():
+    model = Quick()
+    batcher = batch.Batcher(model, worker.Worker(asyncio.get_running_loop()), Ledger(), 8, quick=True)
+    await _predicted(batcher, _row(1))
+
+    model.seconds = 0.05
+    many = Rows((np.ones((100, 1)),), 100)
+    await _predicted(batcher, many)
+    await _predicted(batcher, many)
+    model.seconds = 0.0
+    await _predicted(batcher, _row(1))
+
+    assert model.threads == ["model", "model", "model", "MainThread"]
+
+
+async def test_a_model_that_needs_its_own_thread_never_runs_on_the_event_loop():
+    model = Quick()
+    batcher = batch.Batcher(model, worker.Worker(asyncio.get_running_loop()), Ledger(), 8)
+
+    for _ in range(3):
+        await _predicted(batcher, _row(1))
+
+    assert set(model.threads) == {"model"}
