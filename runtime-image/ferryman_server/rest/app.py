@@ -55,7 +55,12 @@ class App:
             return
         try:
             response = info.describe(
-                scope["method"], scope["path"], self._serving, self._measures, predicts=self._predicts.keys()
+                scope["method"],
+                scope["path"],
+                headers,
+                self._serving,
+                self._measures,
+                predicts=self._predicts.keys(),
             )
         except RefusedError as refused:
             response = message.error(refused.status, refused.message, *refused.headers)

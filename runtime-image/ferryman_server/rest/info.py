@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 
 from ferryman_server import __version__, metrics
 from ferryman_server.oip import about
-from ferryman_server.rest import message, tfserving
+from ferryman_server.rest import docs, message, openapi, tfserving
 from ferryman_server.rest.message import RefusedError, Response
 from ferryman_server.serving import Serving
 
@@ -14,7 +14,13 @@ _V2_MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(/ready|/infer)
 
 
 def describe(
-    method: str, path: str, serving: Serving, measures: metrics.Metrics, *, predicts: Collection[str]
+    method: str,
+    path: str,
+    headers: dict[bytes, bytes],
+    serving: Serving,
+    measures: metrics.Metrics,
+    *,
+    predicts: Collection[str],
 ) -> Response:
     """The answer to any request that is not a prediction."""
     if path in predicts:
@@ -23,11 +29,22 @@ def describe(
         raise RefusedError(405, f"{method} is not for {path}; use GET.", (b"allow", b"GET"))
     if page := _PAGES.get(path):
         return page(serving, measures)
+    if path in {"/docs", "/openapi.json"}:
+        return _documents(path, headers, serving)
     if found := _V1_MODEL.fullmatch(path):
         return _v1_status(found, serving)
     if found := _V2_MODEL.fullmatch(path):
         return _v2_status(found, serving)
     raise RefusedError(404, f"Nothing is at {path}; predictions are at {', '.join(sorted(predicts))}.")
+
+
+def _documents(path: str, headers: dict[bytes, bytes], serving: Serving) -> Response:
+    """What is made from the model's schema: there is none before the model."""
+    if serving.plane is None:
+        return message.error(503, serving.sentence(), (b"retry-after", b"1"))
+    if path == "/docs":
+        return docs.page(serving, headers)
+    return message.answer(openapi.document(serving))
 
 
 def _v1_status(found: re.Match[str], serving: Serving) -> Response:
