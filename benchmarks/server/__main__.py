@@ -47,11 +47,12 @@ def main(arguments: list[str]) -> int:
     stolen, ticks = machine.steal()
     os.sched_setaffinity(0, {plan.cores.load})
     began = time.monotonic()
+    whole = True
     try:
         _measured(plan, outcome, console)
     except KeyboardInterrupt:
         console.print("Interrupted: what was measured so far follows.")
-        asked.quick = True
+        whole = False
     now_stolen, now_ticks = machine.steal()
     outcome.facts |= {
         "day": time.strftime("%d %b %Y", time.gmtime()),
@@ -61,8 +62,8 @@ def main(arguments: list[str]) -> int:
         "stolen by other machines": f"{(now_stolen - stolen) / max(1.0, now_ticks - ticks):.1%}",
         "core's speed wandered by": f"± {outcome.wandering():.1%}",
     }
-    _told(plan, outcome, console, write=not asked.quick)
-    return 0
+    _told(plan, outcome, console, write=whole and not asked.quick)
+    return 0 if whole else 130
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -104,8 +104,8 @@ PEERS = (
         Role.PEER,
         V2_PATHS,
         "/v2/models/model/ready",
-        launch.mlserver({"max_batch_size": 32, "max_batch_time": 0.001}),
-        said="adaptive batching: 32 requests or 1 ms",
+        launch.mlserver({"max_batch_size": 8, "max_batch_time": 0.01}),
+        said="adaptive batching, set for eight connections: 8 requests or 10 ms",
     ),
     Peer(
         "mlflow",

@@ -101,11 +101,12 @@ class Server:
             self.sleep()
 
     def stop(self) -> None:
-        """End the tree, children of a dead parent too: their ids are taken down before."""
-        pids = self.tree()
-        for pid in pids:
+        """End the tree, and whoever of its group has lost a parent."""
+        for pid in self.tree():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def get(self, path: str, timeout: float = 2.0) -> int:
@@ -140,7 +141,13 @@ def started(peer: Peer, model: Model, core: int) -> Iterator[Server]:
     began = time.perf_counter()
     with log.open("wb") as output:
         process = subprocess.Popen(
-            (*pinned, *launch.arguments), env=env, cwd=scratch, stdout=output, stderr=output, stdin=subprocess.DEVNULL
+            (*pinned, *launch.arguments),
+            env=env,
+            cwd=scratch,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # a Ctrl-C is for this process, which then ends them
         )
     server = Server(peer, model, ports, process, log)
     try:
