@@ -23,6 +23,7 @@ from pathlib import Path
 import yaml
 
 from campaign import generate, ground, planted, report, runner
+from campaign.diary import Diary
 from campaign.faults import Plan
 from campaign.planted import BUGS, Bug
 from campaign.runner import Campaign
@@ -66,21 +67,28 @@ async def main(arguments: argparse.Namespace) -> int:
 
     shutil.rmtree(REPORTS, ignore_errors=True)
     whole = not (arguments.kind or arguments.workload or arguments.plan or arguments.quick)
+    diary = Diary(REPORTS.with_suffix(".jsonl"))
+    if not arguments.resume:
+        diary.begin()
     async with opened(arguments.worlds, say) as campaign:
-        plans = await _plans(campaign, arguments)
-        say(f"{len(plans)} plans in {len(campaign.worlds)} worlds")
+        plans, before = await _plans(campaign, arguments), diary.results()
+        known = {result.plan.name for result in before}
+        plans = [plan for plan in plans if plan.name not in known]
+        say(f"{len(plans)} plans in {len(campaign.worlds)} worlds" + (f"; {len(known)} are lived" if known else ""))
         if arguments.list:
             for plan in plans:
                 say(plan.name)
             return 0
+        campaign.lived = diary.note
         await campaign.live(plans)
-    report.show(campaign.results)
-    report.junit(campaign.results, time.monotonic() - begun, REPORTS.with_suffix(".xml"))
-    failed = any(result.complaints for result in campaign.results)
+    results = [*before, *campaign.results]
+    report.show(results)
+    report.junit(results, time.monotonic() - begun, REPORTS.with_suffix(".xml"))
+    failed = any(result.complaints for result in results)
     if whole and arguments.every == 1:
-        found = [(bug, await _finds(bug, arguments.worlds, say)) for bug in BUGS]
-        report.write(campaign.results, found, (time.monotonic() - begun) / 60, arguments.worlds)
-        failed = failed or not all(caught for _, caught in found)
+        found = await _planted(diary, arguments.worlds, say)
+        report.write(results, [(bug, found[bug.name]) for bug in BUGS], arguments.worlds)
+        failed = failed or not all(found.values())
     return int(failed)
 
 
@@ -124,6 +132,14 @@ def _wishes(arguments: argparse.Namespace) -> list[Wish]:
     ]
 
 
+async def _planted(diary: Diary, worlds: int, say: Callable[[str], None]) -> dict[str, bool]:
+    """Plant each bug that was not planted yet; tell which were found."""
+    for bug in BUGS:
+        if bug.name not in diary.planted():
+            diary.note_planted(bug.name, found=await _finds(bug, worlds, say))
+    return diary.planted()
+
+
 async def _finds(bug: Bug, worlds: int, say: Callable[[str], None]) -> bool:
     """Tell whether the campaign finds a planted bug."""
     say(f"planted: {bug.name}, which {bug.what}")
@@ -149,6 +165,7 @@ def parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--only", default="*", help="plans whose names match")
     parser.add_argument("--every", type=int, default=1, help="each so-manieth plan")
     parser.add_argument("--plan", action="append", type=_plan, help="a plan file, to be replayed")
+    parser.add_argument("--resume", action="store_true", help="go on where the last campaign was cut off")
     parser.add_argument("--worlds", type=int, default=10, help="how many plans are lived side by side")
     parser.add_argument("--list", action="store_true", help="name the plans, and live none")
     return parser.parse_args(words)

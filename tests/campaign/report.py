@@ -33,13 +33,11 @@ def show(results: Sequence[Result]) -> None:
     Console().print(table)
 
 
-def write(
-    results: Sequence[Result], found: Sequence[tuple[Bug, bool]], minutes: float, worlds: int, page: Path = PAGE
-) -> None:
+def write(results: Sequence[Result], found: Sequence[tuple[Bug, bool]], worlds: int, page: Path = PAGE) -> None:
     """Write the figures of a whole campaign into the page, and which of the planted bugs were found."""
     text = page.read_text(encoding="utf-8")
     sections = {
-        "campaign": _figures(results, minutes, worlds),
+        "campaign": _figures(results, worlds),
         "chaos": _verdicts(results),
         "planted": _planted(found),
     }
@@ -68,12 +66,19 @@ def junit(results: Sequence[Result], seconds: float, file: Path) -> None:
     ElementTree.ElementTree(suite).write(file)
 
 
-def _figures(results: Sequence[Result], minutes: float, worlds: int) -> str:
+def _figures(results: Sequence[Result], worlds: int) -> str:
+    hours = sum(result.seconds for result in results) / 3600
     head = "| class | what befalls the operator | " + " | ".join(COLUMNS[1:]) + " |"
     about = {name: (made.maker.__doc__ or "").splitlines()[0].rstrip(".") for name, made in generate.CLASSES.items()}
     lines = [f"| {row[0]} | {about.get(row[0], '')} | {' | '.join(row[1:])} |" for row in rows(results)]
     return "\n".join(
-        [head, "|---|---|---:|---:|---:|---:|---:|", *lines, "", f"It took {minutes:.0f} minutes in {worlds} worlds."]
+        [
+            head,
+            "|---|---|---:|---:|---:|---:|---:|",
+            *lines,
+            "",
+            f"They lived {hours:.1f} hours, in {worlds} worlds side by side.",
+        ]
     )
 
 

@@ -49,6 +49,8 @@ class Campaign:
     say: Callable[[str], None]
     known: dict[str, Known] = field(default_factory=dict)
     results: list[Result] = field(default_factory=list)
+    lived: Callable[[Result], None] = lambda _: None
+    """Who is told of each result at once."""
 
     async def learn(self, workloads: Iterable[str]) -> None:
         """Run each workload twice without faults, in two worlds."""
@@ -76,6 +78,7 @@ class Campaign:
         run = await world.run(plan, wanted, mask)
         result = Result(plan, oracles.judge(run, known), run.settled_after, run.seconds, len(run.idle))
         self.results.append(result)
+        self.lived(result)
         if result.complaints:
             self._keep(run, result)
             self.say(f"FAILED {plan.name}")
