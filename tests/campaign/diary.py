@@ -1,4 +1,4 @@
-"""What a campaign has lived so far, in a file: a whole one takes hours, and need not begin anew when it was cut off."""
+"""What a campaign has lived so far, in a file: a whole one takes hours, and goes on where it was cut off."""
 
 from __future__ import annotations
 

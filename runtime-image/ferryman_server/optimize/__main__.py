@@ -1,7 +1,11 @@
-"""`python -m ferryman_server.optimize`: one conversion; what to convert comes in, the graph goes out."""
+"""`python -m ferryman_server.optimize BYTES`: one conversion, in so much memory (0: no limit).
+
+What to convert comes in, the graph goes out.
+"""
 
 import os
 import pickle
+import resource
 import sys
 
 from ferryman_server.optimize import convert, report
@@ -10,6 +14,9 @@ from ferryman_server.reason import first_line
 
 def main() -> None:
     """Keep the pipe for the graph alone: whatever the artefact prints goes where errors go."""
+    limit = int(sys.argv[1])
+    if limit:  # rather this process ends by itself than the kernel ends the whole container
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     pipe = os.dup(1)
     os.dup2(2, 1)
     path, context = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the server that started this process

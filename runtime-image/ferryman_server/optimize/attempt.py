@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from ferryman_server import log
+from ferryman_server import log, memory
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.model import Model, Optimization
 from ferryman_server.dataplane.schema import Table
@@ -20,6 +20,11 @@ from ferryman_server.optimize.report import Report
 
 PATIENCE = 30.0
 """Seconds; a forest of a thousand deep trees takes minutes to convert, and its pod should be ready before."""
+_MEBIBYTE = 1 << 20
+LEAST = 200 * _MEBIBYTE
+"""What a conversion needs at least; iris takes 250 MB at its height, a forest of a hundred trees 300 MB."""
+_SPARED = 32 * _MEBIBYTE
+"""What is left to the server meanwhile."""
 
 
 def attempt(path: Path, context: contexts.Context, platform: str, packages: dict[str, str]) -> Model | Optimization:
@@ -54,7 +59,11 @@ def _table(inputs: reports.Inputs) -> Table:
 
 
 def _asked(path: Path, context: contexts.Context) -> tuple[Report, bytes]:
-    command = [sys.executable, "-m", "ferryman_server.optimize"]
+    left = memory.left()
+    if left is not None and left - _SPARED < LEAST:
+        return Report(why=f"only {left // _MEBIBYTE} MiB are left below its memory limit, too few to convert it"), b""
+    limit = 0 if left is None else left - _SPARED
+    command = [sys.executable, "-m", "ferryman_server.optimize", str(limit)]
     # It must find every module that the server would find.
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     pipe = subprocess.PIPE
@@ -67,4 +76,5 @@ def _asked(path: Path, context: contexts.Context) -> tuple[Report, bytes]:
     try:
         return reports.read(told)
     except ValueError:
-        return Report(why=f"its conversion ended with exit code {child.returncode}"), b""
+        within = f" within {limit // _MEBIBYTE} MiB" if limit else ""
+        return Report(why=f"its conversion ended with exit code {child.returncode}{within}"), b""

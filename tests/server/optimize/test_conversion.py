@@ -1,5 +1,6 @@
 """scikit-learn models as graphs: the same answers, the same refusals, or no graph."""
 
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
+from ferryman_server import memory
 from ferryman_server.dataplane.errors import InvalidInputError
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.model import Model
@@ -235,6 +237,22 @@ def test_a_conversion_that_dies_takes_nothing_with_it(tmp_path: Path) -> None:
     assert model.optimization is not None
     assert "exit code 7" in model.optimization.why
     assert model.predict(Rows((np.array([[0.0]]),), 1))["predict"].tolist() == [1]
+
+
+@pytest.mark.parametrize(("mebibytes", "why"), [(100, "100 MiB are left"), (248, "Memory|exit code|alloc")])
+def test_a_conversion_stays_below_the_memory_limit_of_its_pod(
+    mebibytes: int, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "left", lambda: mebibytes << 20)
+    monkeypatch.setattr(attempt, "LEAST", 120 << 20)
+    big = RandomForestClassifier(400, random_state=0).fit(POINTS, CLASSES)
+
+    model = sklearn_file.load(saved(big, tmp_path), context(tmp_path))
+
+    assert model.optimization is not None
+    assert model.optimization.runtime == "native"
+    assert re.search(why, model.optimization.why), model.optimization.why
+    assert model.predict(Rows((POINTS[:1],), 1))["predict"].tolist() == [CLASSES[0]]
 
 
 def test_a_conversion_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
