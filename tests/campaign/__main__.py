@@ -65,10 +65,10 @@ async def main(arguments: argparse.Namespace) -> int:
     def say(text: str) -> None:
         print(f"{time.monotonic() - begun:6.0f} s  {text}", flush=True)
 
-    shutil.rmtree(REPORTS, ignore_errors=True)
     whole = not (arguments.kind or arguments.workload or arguments.plan or arguments.quick)
     diary = Diary(REPORTS.with_suffix(".jsonl"))
     if not arguments.resume:
+        shutil.rmtree(REPORTS, ignore_errors=True)
         diary.begin()
     async with opened(arguments.worlds, say) as campaign:
         plans, before = await _plans(campaign, arguments), diary.results()
