@@ -39,6 +39,7 @@ def load(path: Path, context: contexts.Context, model_class: str = BOOSTER) -> M
         mlmodel.schema(context.signature, Kind.FP32) or _schema(booster.feature_names, booster.num_features()),
         lambda rows: {"predict": np.asarray(booster.inplace_predict(rows.arrays[0], validate_features=False))},
         packages=packages,
+        quick=True,
     )
 
 

@@ -31,8 +31,17 @@ def model(model: Model, serving: Serving) -> dict[str, Any]:
             "uri": manifest.uri if manifest else "",
             "digest": manifest.digest if manifest else "",
             "packages": model.packages,
+            **_optimization(model),
         },
     }
+
+
+def _optimization(model: Model) -> dict[str, Any]:
+    """Which runtime answers for a model that another could answer for, and why that one."""
+    told = model.optimization
+    if told is None:
+        return {}
+    return {"runtime": told.runtime, "runtime_reason": told.why or f"{told.rows} rows were answered alike"}
 
 
 def inputs(schema: Schema) -> list[dict[str, Any]]:

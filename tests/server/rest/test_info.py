@@ -41,6 +41,15 @@ async def test_metadata_tells_what_goes_in_what_comes_out_and_whose_columns(shel
     assert told["parameters"]["revision"] == "iris-0a1b2c3d"
 
 
+async def test_metadata_tells_which_runtime_answers_and_why(shelf):
+    async with plain.client(plain.load(shelf.joblib(), optimize=True)) as http:
+        told = (await http.get("/v2/models/iris")).json()["parameters"]
+
+    assert told["runtime"] == "onnx"
+    assert told["runtime_reason"] == "400 rows were answered alike"
+    assert set(told["packages"]) == {"onnxruntime", "scikit-learn"}
+
+
 async def test_metrics_count_requests_by_protocol_and_code(shelf):
     async with plain.client(plain.load(shelf.onnx())) as http:
         await http.post("/v1/models/iris:predict", json={"instances": iris.FLOWERS})
