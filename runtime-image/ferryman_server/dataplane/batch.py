@@ -24,6 +24,8 @@ _SHORT = 0.001
 """Seconds for which the event loop may be held up: no probe and no other request notices."""
 _NEWEST = 0.1
 """How much the last run counts in what a run is thought to cost."""
+_MOST = 6 * _SHORT
+"""What one run can cost at most in that count: a lone long one may only have lost its core to somebody else."""
 
 
 class Observer(Protocol):
@@ -114,7 +116,7 @@ class Batcher:
         self._observer.executed(count, seconds)
         size = count.bit_length()
         known = self._costs.get(size, seconds)
-        self._costs[size] = known + _NEWEST * (seconds - known)
+        self._costs[size] = known + _NEWEST * (min(seconds, _MOST) - known)
 
     def _finish(self, batch: list[_Waiting], done: "_Done | None", error: BaseException | None) -> None:
         self._busy = False

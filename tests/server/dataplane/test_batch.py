@@ -171,14 +171,24 @@ async def test_a_model_that_became_slow_leaves_the_event_loop_and_comes_back():
     await _predicted(batcher, _row(1))
 
     model.seconds = 0.05
-    await _predicted(batcher, _row(1))
-    await _predicted(batcher, _row(1))
-    assert model.threads[1:] == ["MainThread", "model"]
+    for _ in range(3):
+        await _predicted(batcher, _row(1))
+    assert model.threads[1:] == ["MainThread", "MainThread", "model"]
 
     model.seconds = 0.0
     for _ in range(100):
         await _predicted(batcher, _row(1))
     assert model.threads[-1] == "MainThread"
+
+
+async def test_one_long_run_says_little():
+    model = Quick()
+    batcher = batch.Batcher(model, worker.Worker(asyncio.get_running_loop()), Ledger(), 8, quick=True)
+    for seconds in (0.0, 0.0, 0.2, 0.0):
+        model.seconds = seconds
+        await _predicted(batcher, _row(1))
+
+    assert model.threads[1:] == ["MainThread"] * 3
 
 
 async def test_many_rows_say_nothing_about_one():
