@@ -110,12 +110,12 @@ async def test_a_stop_loses_no_call(slow_model, tmp_path):
 
         async with words.client(f"127.0.0.1:{port}") as client:
             probers = [asyncio.create_task(prober(client)) for _ in range(4)]
-            long = client.call("ModelInfer", number(2))
             await until(lambda: len(ends) > 20)
             running.tell_to_stop()
             while (await client.call("ServerReady", messages.ServerReadyRequest())).ready:
                 await asyncio.sleep(0.01)
             during = await client.infer(number(0.01))
+            long = client.call("ModelInfer", number(2))  # longer than the server goes on listening
             left.set()
             await asyncio.gather(*probers)
             last = await long
@@ -151,6 +151,16 @@ def test_a_taken_port_is_said_at_once(shelf, tmp_path):
 
     assert code == 1
     assert f"Port {port} cannot be listened on for gRPC" in running.termination_log.read_text()
+
+
+async def test_two_servers_do_not_share_a_port(shelf):
+    from ferryman_server.grpc_api import server
+    from ferryman_server.reason import FatalError
+
+    serving, measures = plain.serve(plain.load(shelf.onnx()))
+    async with plain.calls(serving, measures):
+        with pytest.raises(FatalError, match=f"Port {serving.settings.grpc_port} cannot be listened on for gRPC"):
+            await server.start(serving, measures)
 
 
 def test_without_a_port_nothing_of_grpc_is_loaded(shelf, tmp_path):

@@ -117,6 +117,16 @@ async def test_every_datatype_comes_back_as_it_went(kind, values, size):
     assert values_back == sent
 
 
+async def test_any_byte_but_zero_is_true():
+    model = Model("test", Tensors((Tensor("x", Kind.BOOL, (-1,)),)), lambda rows: {"y": rows.arrays[0]})
+    head = {"name": "x", "datatype": "BOOL", "shape": [3], "parameters": {"binary_data_size": 3}}
+    asked = {"inputs": [head], "parameters": {"binary_data_output": True}}
+    async with plain.client(model) as http:
+        answer = await http.post(PATH, **body(asked, b"\0\1\2"))
+
+    assert opened(answer)[1] == b"\0\1\1"
+
+
 def _changed(**changed: object) -> dict[str, object]:
     return {"inputs": [{**HEAD, **changed}]}
 

@@ -78,6 +78,17 @@ async def test_the_examples_are_the_artefacts_own_where_it_has_one(shelf, room):
     assert csv.splitlines()[1] == "5.1,3.5,1.4,0.2"
 
 
+async def test_columns_that_the_example_leaves_out_are_left_out(shelf, room):
+    shutil.copytree(shelf.mlflow_pyfunc(), room, dirs_exist_ok=True)
+    example = {"dataframe_split": {"columns": ["city", "rooms"], "data": [["ulm", 2]]}}
+    (room / "serving_input_example.json").write_text(json.dumps(example))
+    async with plain.client(plain.load(room), model_dir=room) as http:
+        paths = (await http.get("/openapi.json")).json()["paths"]
+
+    body = paths["/v1/models/iris:predict"]["post"]["requestBody"]["content"]["application/json"]["example"]
+    assert body == {"instances": [{"city": "ulm", "rooms": 2}]}
+
+
 async def test_a_model_that_says_nothing_of_its_inputs_has_a_document_without_examples(shelf):
     async with plain.client(MODELS["free"](shelf)) as http:
         document = (await http.get("/openapi.json")).json()
