@@ -1,4 +1,7 @@
-"""`python -m ferryman_server`: what the model container runs."""
+"""`python -m ferryman_server`: what the model container runs; and, with options, what a person runs.
+
+Without options everything comes from the environment.
+"""
 
 import os
 import sys
@@ -9,6 +12,15 @@ from ferryman_server import settings as contract
 
 
 def main() -> int:
+    """Do what the options say, or what the environment says where there are none."""
+    if len(sys.argv) > 1:
+        from ferryman_server.command import run  # noqa: PLC0415 - a pod has no need of it
+
+        return run.main(sys.argv[1:])
+    return serve()
+
+
+def serve() -> int:
     """Read the contract, limit the threads before anything native is imported, and live."""
     try:
         settings = contract.from_environment(os.environ)

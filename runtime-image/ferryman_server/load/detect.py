@@ -8,7 +8,7 @@ from ferryman_server.reason import FatalError, Reason
 from ferryman_server.settings import Format
 
 MLMODEL = "MLmodel"
-_SUFFIXES: dict[Format, tuple[str, ...]] = {
+SUFFIXES: dict[Format, tuple[str, ...]] = {
     Format.ONNX: (".onnx",),
     Format.SKLEARN: (".skops", ".joblib", ".pkl", ".pickle"),
     Format.XGBOOST: (".ubj", ".json", ".xgb", ".bst", ".model"),
@@ -38,10 +38,10 @@ def detect(root: Path, wanted: Format, model: str) -> Found:
         return Found(Format.MLFLOW, root)
     if wanted is Format.MLFLOW:
         raise _unknown(root, model, f"has no {MLMODEL} file, so it is not an MLflow model")
-    formats = tuple(_SUFFIXES) if wanted is Format.AUTO else (wanted,)
+    formats = tuple(SUFFIXES) if wanted is Format.AUTO else (wanted,)
     found = [Found(form, path) for form in formats for path in _candidates(root, form)]
     if not found and wanted is not Format.AUTO:
-        lone = [path for path in root.rglob("*") if path.is_file()]
+        lone = files(root)
         found = [Found(wanted, path) for path in lone if len(lone) == 1]
     if not found:
         what = "no file of a known format" if wanted is Format.AUTO else f"no {wanted} file"
@@ -52,18 +52,26 @@ def detect(root: Path, wanted: Format, model: str) -> Found:
     return found[0]
 
 
+def models(root: Path) -> list[Path]:
+    """Every MLflow directory, and every file of a known format that lies in none of them."""
+    flavored = [file.parent for file in files(root) if file.name == MLMODEL]
+    single = (path for form in SUFFIXES for path in _candidates(root, form))
+    return [*flavored, *(path for path in single if not any(path.is_relative_to(one) for one in flavored))]
+
+
+def files(root: Path) -> list[Path]:
+    """What lies in a directory; a file is all there is of itself."""
+    return [root] if root.is_file() else sorted(path for path in root.rglob("*") if path.is_file())
+
+
 def trust(path: Path) -> Trust:
     """A pickle runs code when it is opened; skops, XGBoost, LightGBM and ONNX files do not."""
     return Trust.CODE if path.suffix.lower() in {".joblib", ".pkl", ".pickle"} else Trust.DATA
 
 
 def _candidates(root: Path, form: Format) -> list[Path]:
-    suffixes = _SUFFIXES[form]
-    return sorted(
-        path
-        for path in root.rglob("*")
-        if path.is_file() and path.suffix.lower() in suffixes and _looks_right(path, form)
-    )
+    suffixes = SUFFIXES[form]
+    return [path for path in files(root) if path.suffix.lower() in suffixes and _looks_right(path, form)]
 
 
 def _looks_right(path: Path, form: Format) -> bool:
@@ -79,7 +87,7 @@ def _looks_right(path: Path, form: Format) -> bool:
 
 
 def _unknown(root: Path, model: str, fact: str) -> FatalError:
-    names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    names = [path.name if path == root else path.relative_to(root).as_posix() for path in files(root)]
     shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
     return FatalError(
         Reason.UNKNOWN_FORMAT,

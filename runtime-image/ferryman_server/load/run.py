@@ -32,11 +32,11 @@ class Loaded:
 
 
 def load(settings: contract.Settings, threads: int) -> Loaded:
-    """The model in `settings.model_dir`: what the fetch step left, or a plain directory."""
+    """The model in `settings.model_dir`: what the fetch step left, a plain directory, or a lone file."""
     manifest = manifests.read(settings.model_dir)
     root = settings.model_dir / manifests.ARTIFACT if manifest else settings.model_dir
     name = settings.model_name
-    if not root.is_dir() or (not manifest and (root / manifests.NAME).exists()):
+    if not root.exists() or (not manifest and (root / manifests.NAME).exists()):
         raise FatalError(
             Reason.ARTIFACT_CORRUPT,
             f'Model "{name}" is not whole in {settings.model_dir}; run the fetch step again.',
