@@ -9,7 +9,6 @@ from google.protobuf.message import DecodeError
 
 from ferryman_server.dataplane import kind as kinds
 from ferryman_server.dataplane.errors import InvalidInputError
-from ferryman_server.dataplane.plane import DataPlane
 from ferryman_server.dataplane.rows import Answer
 from ferryman_server.grpc_api import contents
 from ferryman_server.grpc_api import inference_pb2 as messages
@@ -61,19 +60,32 @@ def _described(tensor: dict[str, Any]) -> dict[str, Any]:
     return {key: tensor[key] for key in ("name", "datatype", "shape")}
 
 
-async def model_infer(serving: Serving, body: bytes) -> Any:
+class Inference:
     """A prediction; raw if it was asked for raw."""
-    asked = _parsed(messages.ModelInferRequest, body)
-    _known(serving, asked.model_name, asked.model_version)
-    plane = serving.plane
-    if plane is None or not serving.answers:
-        raise NotYetError(serving.sentence())
-    answer = await _predicted(plane, asked)
-    return _reply(serving, asked, outputs.chosen(answer, [one.name for one in asked.outputs]))
 
+    def __init__(self, serving: Serving, body: bytes) -> None:
+        self._asked = asked = _parsed(messages.ModelInferRequest, body)
+        _known(serving, asked.model_name, asked.model_version)
+        plane = serving.plane
+        if plane is None or not serving.answers:
+            raise NotYetError(serving.sentence())
+        self._serving = serving
+        self._plane = plane
+        self._rows = inputs.rows(plane.model.schema, _inputs(asked))
 
-async def _predicted(plane: DataPlane, asked: Any) -> Answer:
-    return await plane.predict(inputs.rows(plane.model.schema, _inputs(asked)))
+    def at_once(self) -> bytes | None:
+        """The answer, if it takes so little that nobody has to wait for it."""
+        answer = self._plane.at_once(self._rows)
+        return None if answer is None else self._written(answer)
+
+    async def answer(self) -> bytes:
+        """The answer, when the model has come to it."""
+        return self._written(await self._plane.predict(self._rows))
+
+    def _written(self, answer: Answer) -> bytes:
+        chosen = outputs.chosen(answer, [one.name for one in self._asked.outputs])
+        written: bytes = _reply(self._serving, self._asked, chosen).SerializeToString()
+        return written
 
 
 def _inputs(asked: Any) -> list[Sent]:

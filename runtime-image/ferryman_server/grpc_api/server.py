@@ -1,26 +1,34 @@
-"""The gRPC port: grpc.aio in the server's own event loop, with generic handlers and nothing between.
+"""The gRPC port: the protocol's calls over our own HTTP/2, in the server's event loop, with nothing between.
 
-Requests arrive as bytes and are parsed here, so that a broken one gets a sentence and not gRPC's stack trace.
+gRPC over HTTP/2 (grpc/grpc, doc/PROTOCOL-HTTP2.md): a call is a POST to /service/method, a message has five bytes
+before it (compressed or not, and its length), and the status comes in trailers.
 """
 
-import socket
+import asyncio
 import time
-from collections.abc import Awaitable, Callable
+import urllib.parse
+import zlib
+from collections.abc import Callable
 from typing import Any
 
-import grpc
-import grpc.aio
-
-from ferryman_server import metrics, reason
-from ferryman_server import settings as contracts
+from ferryman_server import listen, metrics
+from ferryman_server.dataplane.errors import InvalidInputError
 from ferryman_server.grpc_api import calls, status
+from ferryman_server.grpc_api.status import Code, Status
+from ferryman_server.http2 import fields
+from ferryman_server.http2.server import Server
+from ferryman_server.http2.stream import Stream
 from ferryman_server.serving import Serving
 
 SERVICE = "inference.GRPCInferenceService"
 PROTOCOL = "grpc"
 _CANCELLED = 499
-
-Handler = Callable[[bytes, Any], Awaitable[bytes]]
+_PREFIX = 5
+_UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
+_TYPE = (b"content-type", b"application/grpc")
+_OK = (b":status", b"200")
+_HEAD = fields.write(_OK, _TYPE, (b"grpc-accept-encoding", b"identity,gzip,deflate"))
+_WINDOW_BITS = {b"gzip": 31, b"deflate": 15}
 
 _CALLS: dict[str, Callable[[Serving, bytes], Any]] = {
     "ServerLive": calls.server_live,
@@ -31,85 +39,169 @@ _CALLS: dict[str, Callable[[Serving, bytes], Any]] = {
 }
 
 
-async def start(serving: Serving, measures: metrics.Metrics) -> grpc.aio.Server:
+async def start(serving: Serving, measures: metrics.Metrics) -> Server:
     """Listen, before anything slow, so that a taken port is said at once."""
     contract = serving.settings
-    options = [
-        ("grpc.max_receive_message_length", contract.max_body_bytes),
-        ("grpc.max_send_message_length", -1),
-        ("grpc.so_reuseport", 0),  # two servers on one port would each get half of the clients
-    ]
-    server = grpc.aio.server(options=options)
-    handlers = {name: _handler(_told(serving, call)) for name, call in _CALLS.items()}
-    handlers["ModelInfer"] = _handler(_predicts(serving, measures))
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
-    try:
-        server.add_insecure_port(_address(contract))
-    except RuntimeError as error:
-        raise reason.FatalError(
-            reason.Reason.LOAD_FAILED,
-            f"Port {contract.grpc_port} cannot be listened on for gRPC; free it, or set FERRYMAN_GRPC_PORT "
-            "(0 for none).",
-        ) from error
-    await server.start()
+    listener = listen.on(
+        contract.host,
+        contract.grpc_port,
+        f"Port {contract.grpc_port} cannot be listened on for gRPC ({{why}}); free it, or set FERRYMAN_GRPC_PORT "
+        "(0 for none).",
+    )
+    server = Server(Calls(serving, measures))
+    await server.listen(listener)
     return server
 
 
-def _address(contract: contracts.Settings) -> str:
-    host = contract.host or ("::" if socket.has_dualstack_ipv6() else "0.0.0.0")  # noqa: S104 - all of the pod's
-    return f"[{host}]:{contract.grpc_port}" if ":" in host else f"{host}:{contract.grpc_port}"
+class Calls:
+    """Answers whole requests (http2.connection.Service)."""
 
+    def __init__(self, serving: Serving, measures: metrics.Metrics) -> None:
+        self._serving = serving
+        self._measures = measures
+        self.most_bytes = serving.settings.max_body_bytes + _PREFIX
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._revision = (b"x-ferryman-revision", serving.settings.revision.encode())
+        self._fine = fields.write((b"grpc-status", b"0"), self._revision)
+        self._told = {f"/{SERVICE}/{name}".encode(): call for name, call in _CALLS.items()}
+        self._infers = f"/{SERVICE}/ModelInfer".encode()
 
-def _handler(answer: Handler) -> Any:
-    return grpc.unary_unary_rpc_method_handler(answer)  # no (de)serialisers: bytes in, bytes out
-
-
-def _told(serving: Serving, call: Callable[[Serving, bytes], Any]) -> Handler:
-    """A call that is no prediction."""
-
-    async def answer(body: bytes, context: Any) -> bytes:
+    def whole(self, stream: Stream) -> None:
+        """Answer at once what can be, and the rest when the model has."""
+        asked = stream.fields
+        path = asked[b":path"]
+        if path == self._infers and asked[b":method"] == b"POST":
+            self._infer(stream)
+            return
+        refusal = self._foreign(asked)
+        if refusal is not None:
+            stream.refuse(refusal)
+            return
         try:
-            told: bytes = call(serving, body).SerializeToString()
-        except Exception as error:  # the last door before gRPC's own stack trace
-            await _end(context, status.of(error, _request_id(context)))
-            raise
-        return told
+            told = self._told[path](self._serving, _message(stream)).SerializeToString()
+        except Exception as error:  # noqa: BLE001 - the last door before asyncio's own stack trace
+            self._refuse(stream, status.of(error, _request_id(stream)))
+        else:
+            stream.answer(_HEAD, _framed(told), self._fine)
 
-    return answer
+    def too_large(self, stream: Stream) -> None:
+        """Say so, and do not wait for the rest."""
+        most = self._serving.settings.max_body_bytes
+        told = f"The message may have {most} bytes, and it has more; send fewer rows at a time."
+        if stream.fields[b":path"] == self._infers:
+            self._measures.began(PROTOCOL)
+            self._measures.ended(PROTOCOL, 413, 0.0)
+        self._refuse(stream, Status(Code.RESOURCE_EXHAUSTED, 413, told))
 
+    def _foreign(self, asked: fields.Fields) -> bytes | None:
+        """What somebody is told who speaks something else, or asks for a call that is not here."""
+        if asked[b":method"] != b"POST":
+            return fields.write((b":status", b"405"), (b"allow", b"POST"))
+        if not asked.get(b"content-type", b"").startswith(b"application/grpc"):
+            return fields.write((b":status", b"415"), (b"accept", b"application/grpc"))
+        if asked[b":path"] not in self._told:
+            path = asked[b":path"].decode("latin-1")[:200]
+            return self._ended(Status(Code.UNIMPLEMENTED, 404, f"{path} is not here; {SERVICE} is."))
+        return None
 
-def _predicts(serving: Serving, measures: metrics.Metrics) -> Handler:
-    """The prediction, counted.
+    # --- predictions ---
 
-    A call that its client gave up, or whose deadline is past, is cancelled here, and its rows with it: they never
-    reach the model.
-    """
-    trailers = (("x-ferryman-revision", serving.settings.revision),)
-
-    async def answer(body: bytes, context: Any) -> bytes:
-        measures.began(PROTOCOL)
+    def _infer(self, stream: Stream) -> None:
+        self._measures.began(PROTOCOL)
         began = time.perf_counter()
+        try:
+            if not stream.fields.get(b"content-type", b"").startswith(b"application/grpc"):
+                raise InvalidInputError("The content type must be application/grpc.")
+            inference = calls.Inference(self._serving, _message(stream))
+            answer = inference.at_once()
+            if answer is None:
+                self._await(stream, inference, began)
+                return
+            stream.answer(_HEAD, _framed(answer), self._fine)
+            code = 200
+        except Exception as error:  # noqa: BLE001 - the last door before asyncio's own stack trace
+            code = self._refuse(stream, status.of(error, _request_id(stream)))
+        self._measures.ended(PROTOCOL, code, time.perf_counter() - began)
+
+    def _await(self, stream: Stream, inference: calls.Inference, began: float) -> None:
+        """Let the model come to it. A client that leaves, or a deadline, takes its rows out of the queue."""
+        task = self._loop.create_task(self._later(stream, inference, began))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+        def given_up() -> None:
+            task.cancel()
+
+        stream.gone = given_up
+
+    async def _later(self, stream: Stream, inference: calls.Inference, began: float) -> None:
         code = _CANCELLED
         try:
-            context.set_trailing_metadata(trailers)
-            reply: bytes = (await calls.model_infer(serving, body)).SerializeToString()
+            async with asyncio.timeout(_timeout(stream)):
+                answer = await inference.answer()
+            stream.answer(_HEAD, _framed(answer), self._fine)
             code = 200
-        except Exception as error:  # the last door before gRPC's own stack trace
-            ended = status.of(error, _request_id(context))
-            code = ended.http
-            await _end(context, ended, trailers)
-            raise
+        except TimeoutError:
+            self._refuse(stream, Status(Code.DEADLINE_EXCEEDED, _CANCELLED, "The call's deadline has passed."))
+        except Exception as error:  # noqa: BLE001 - the last door before asyncio's own stack trace
+            code = self._refuse(stream, status.of(error, _request_id(stream)))
         finally:
-            measures.ended(PROTOCOL, code, time.perf_counter() - began)
-        return reply
+            self._measures.ended(PROTOCOL, code, time.perf_counter() - began)
 
-    return answer
+    # --- refusals ---
+
+    def _refuse(self, stream: Stream, ended: Status) -> int:
+        stream.refuse(self._ended(ended))
+        return ended.http
+
+    def _ended(self, ended: Status) -> bytes:
+        more = ((name.encode(), value.encode("latin-1", "replace")) for name, value in ended.trailers)
+        message = urllib.parse.quote(ended.message, safe=_PLAIN).encode()
+        told = ((b"grpc-status", str(ended.code.value).encode()), (b"grpc-message", message))
+        return fields.write(_OK, _TYPE, *told, self._revision, *more)
 
 
-async def _end(context: Any, ended: status.Status, trailers: tuple[tuple[str, str], ...] = ()) -> None:
-    await context.abort(ended.code, ended.message, (*trailers, *ended.trailers))
+_PLAIN = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
+"""What stands for itself in a grpc-message."""
 
 
-def _request_id(context: Any) -> str:
-    given = dict(context.invocation_metadata() or ()).get("x-request-id", "")
-    return given if isinstance(given, str) else ""
+def _framed(message: bytes) -> bytes:
+    return b"\x00" + len(message).to_bytes(4, "big") + message
+
+
+def _message(stream: Stream) -> bytes:
+    """The one message of a call."""
+    body = stream.body
+    if len(body) < _PREFIX or int.from_bytes(body[1:_PREFIX], "big") != len(body) - _PREFIX:
+        raise InvalidInputError("The body must be one message, five bytes of head and as many as they say.")
+    if not body[0]:
+        return body[_PREFIX:]
+    return _inflated(body[_PREFIX:], stream.fields.get(b"grpc-encoding", b""), stream.connection.service.most_bytes)
+
+
+def _inflated(message: bytes, encoding: bytes, most: int) -> bytes:
+    bits = _WINDOW_BITS.get(encoding)
+    if bits is None:
+        raise status.UnknownEncodingError(
+            f'The message is compressed with "{encoding.decode("latin-1")[:40]}"; known are gzip and deflate.'
+        )
+    inflater = zlib.decompressobj(bits)
+    try:
+        whole = inflater.decompress(message, most)
+    except zlib.error:
+        raise InvalidInputError("The message is compressed, and cannot be read.") from None
+    if inflater.unconsumed_tail or not inflater.eof:
+        raise status.TooLargeError(f"The message may have {most - _PREFIX} bytes when it is unpacked.")
+    return whole
+
+
+def _timeout(stream: Stream) -> float | None:
+    """Seconds until the client gives up, if it said so."""
+    given = stream.fields.get(b"grpc-timeout", b"")
+    unit = _UNITS.get(given[-1:])
+    return int(given[:-1]) * unit if unit and given[:-1].isdigit() and len(given) <= 9 else None
+
+
+def _request_id(stream: Stream) -> str:
+    return stream.fields.get(b"x-request-id", b"").decode("latin-1")

@@ -1,13 +1,23 @@
 """What went wrong, as gRPC says it: a status and the sentence, and the HTTP code that the metrics count it under."""
 
+import enum
 import uuid
 from dataclasses import dataclass
-from typing import Any
-
-import grpc
 
 from ferryman_server import log
 from ferryman_server.dataplane.errors import InvalidInputError, ModelFailedError, OverloadedError
+
+
+class Code(enum.IntEnum):
+    """gRPC's statuses, as far as they are given here (grpc/grpc, doc/statuscodes.md)."""
+
+    INVALID_ARGUMENT = 3
+    DEADLINE_EXCEEDED = 4
+    NOT_FOUND = 5
+    RESOURCE_EXHAUSTED = 8
+    UNIMPLEMENTED = 12
+    INTERNAL = 13
+    UNAVAILABLE = 14
 
 
 class NoSuchModelError(Exception):
@@ -18,21 +28,31 @@ class NotYetError(Exception):
     """The model is not loaded, or not warm."""
 
 
+class UnknownEncodingError(Exception):
+    """A message is compressed in a way that is not known here."""
+
+
+class TooLargeError(Exception):
+    """A message has more bytes than it may have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """How a call ends that has no answer."""
 
-    code: Any
+    code: Code
     http: int
     message: str
     trailers: tuple[tuple[str, str], ...] = ()
 
 
-_EXPECTED: dict[type[Exception], tuple[Any, int]] = {
-    InvalidInputError: (grpc.StatusCode.INVALID_ARGUMENT, 400),
-    NoSuchModelError: (grpc.StatusCode.NOT_FOUND, 404),
-    NotYetError: (grpc.StatusCode.UNAVAILABLE, 503),
-    OverloadedError: (grpc.StatusCode.RESOURCE_EXHAUSTED, 503),
+_EXPECTED: dict[type[Exception], tuple[Code, int]] = {
+    InvalidInputError: (Code.INVALID_ARGUMENT, 400),
+    NoSuchModelError: (Code.NOT_FOUND, 404),
+    TooLargeError: (Code.RESOURCE_EXHAUSTED, 413),
+    UnknownEncodingError: (Code.UNIMPLEMENTED, 415),
+    NotYetError: (Code.UNAVAILABLE, 503),
+    OverloadedError: (Code.RESOURCE_EXHAUSTED, 503),
 }
 
 
@@ -47,4 +67,4 @@ def of(error: Exception, request_id: str) -> Status:
     said = " ".join(str(cause).split())[:500]
     log.line(f"Request {request_id} failed: {type(cause).__name__}: {said}")
     told = f"The prediction failed inside the server; its log has the cause under request id {request_id}."
-    return Status(grpc.StatusCode.INTERNAL, 500, told, (("x-request-id", request_id),))
+    return Status(Code.INTERNAL, 500, told, (("x-request-id", request_id),))

@@ -133,6 +133,9 @@ async def test_an_overloaded_server_says_so(shelf):
     class Full:
         model = serving.plane.model
 
+        def at_once(self, rows):
+            return None
+
         async def predict(self, rows):
             raise OverloadedError("4096 requests are already waiting for the model; try again later.")
 

@@ -1,0 +1,51 @@
+"""One request and its answer on a connection."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ferryman_server.http2.fields import Fields
+
+if TYPE_CHECKING:
+    from ferryman_server.http2.connection import Connection
+
+
+class Stream:
+    """A request as far as it has come; whole when it is handed over."""
+
+    __slots__ = (
+        "body",
+        "connection",
+        "fields",
+        "gone",
+        "left",
+        "number",
+        "parts",
+        "rest",
+        "trailers",
+        "whole",
+        "window",
+    )
+
+    def __init__(self, connection: "Connection", number: int, fields: Fields, window: int) -> None:
+        self.connection = connection
+        self.number = number
+        self.fields = fields
+        self.body = b""  # once it is whole
+        self.parts = bytearray()  # until then
+        self.whole = False
+        self.window = window  # how much of an answer the client takes now
+        self.rest = memoryview(b"")  # what it did not take yet
+        self.trailers = b""
+        self.gone: Callable[[], None] | None = None  # who is told when the client gives up
+        declared = fields.get(b"content-length", b"")
+        self.left = int(declared) if declared.isdigit() else -1  # bytes of the body that are still to come
+
+    def answer(self, head: bytes, body: bytes, trailers: bytes) -> None:
+        """Answer with two blocks of fields and a body between them; once, and not after the client gave up."""
+        self.gone = None
+        self.connection.answer(self, head, body, trailers)
+
+    def refuse(self, head: bytes) -> None:
+        """Answer with one block of fields."""
+        self.gone = None
+        self.connection.refuse(self, head)

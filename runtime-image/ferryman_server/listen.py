@@ -1,0 +1,19 @@
+"""Binds the ports that this server was told, and says which one is taken."""
+
+import os
+import socket
+
+from ferryman_server.reason import FatalError, Reason
+
+_BACKLOG = 2048
+
+
+def on(host: str, port: int, words: str) -> socket.socket:
+    """A socket on a port, of both families where no host is said; `words` tell what to do if it is taken."""
+    try:
+        if host == "" and socket.has_dualstack_ipv6():
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=_BACKLOG)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise FatalError(Reason.LOAD_FAILED, words.format(why=os.strerror(error.errno or 0))) from error

@@ -1,0 +1,457 @@
+"""One client after another, some of them rude: real frames on a connection whose other end is in the test's hands."""
+
+import asyncio
+
+import h2.config
+import h2.connection
+import h2.events
+import h2.settings
+import pytest
+from hpack import Encoder
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ferryman_server.http2 import connection, fields, frames
+from ferryman_server.http2.frames import Code, Kind, Setting
+from ferryman_server.http2.stream import Stream
+
+HEAD = fields.write((b":status", b"200"))
+TRAILERS = fields.write((b"done", b"yes"))
+REQUEST = [(":method", "POST"), (":scheme", "http"), (":path", "/echo"), (":authority", "test")]
+MOST = 100_000
+
+
+class Wire:
+    """The transport: what was written, and whether the connection was closed."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.closed = False
+        self.unread = 0
+
+    def write(self, data: bytes) -> None:
+        assert not self.closed, "nothing is written after the end"
+        self.written += data
+
+    def close(self) -> None:
+        self.closed = True
+
+    abort = close
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
+
+    def taken(self) -> bytes:
+        written, self.written = self.written, b""
+        return written
+
+
+class Echo:
+    """Answers what it is sent; a path that is not /echo waits until the test answers."""
+
+    def __init__(self) -> None:
+        self.most_bytes = MOST
+        self.waiting: list[Stream] = []
+        self.seen: list[Stream] = []
+        self.open = 0
+        self.given_up: list[int] = []
+
+    def whole(self, stream: Stream) -> None:
+        self.seen.append(stream)
+        if stream.fields[b":path"] == b"/echo":
+            stream.answer(HEAD, stream.body, TRAILERS)
+        else:
+            self.waiting.append(stream)
+            stream.gone = lambda: self.given_up.append(stream.number)
+
+    def too_large(self, stream: Stream) -> None:
+        stream.refuse(fields.write((b":status", b"413")))
+
+    def came(self, _connection: object) -> None:
+        self.open += 1
+
+    def went(self, _connection: object) -> None:
+        self.open -= 1
+
+
+class Pair:
+    """A connection, and h2's idea of a client at the other end."""
+
+    def __init__(self, **settings: int) -> None:
+        self.echo, self.wire = Echo(), Wire()
+        self.here = connection.Connection(self.echo, self.echo)
+        self.here.connection_made(self.wire)
+        config = h2.config.H2Configuration(client_side=True, header_encoding="utf-8")
+        self.client = h2.connection.H2Connection(config)
+        self.client.initiate_connection()
+        if settings:
+            self.client.update_settings({h2.settings.SettingCodes[name]: value for name, value in settings.items()})
+        self.events: list[h2.events.Event] = []
+        self.exchange()
+
+    def exchange(self) -> list[h2.events.Event]:
+        """Carry everything to and fro until nobody has anything to say."""
+        events = []
+        while sent := self.client.data_to_send():
+            self.here.data_received(sent)
+            events += self.client.receive_data(self.wire.taken())
+        events += self.client.receive_data(self.wire.taken())
+        return events
+
+    def ask(self, body: bytes = b"", path: str = "/echo", *, ends: bool = True, more: tuple = ()) -> int:
+        number = self.client.get_next_available_stream_id()
+        request = [(name, path if name == ":path" else value) for name, value in REQUEST]
+        self.client.send_headers(number, [*request, *more], end_stream=not body and ends)
+        for at in range(0, len(body), 16_000):
+            last = at + 16_000 >= len(body)
+            self.client.send_data(number, body[at : at + 16_000], end_stream=last and ends)
+        return number
+
+    def raw(self, *pieces: bytes) -> None:
+        self.here.data_received(b"".join(pieces))
+
+    def ended(self) -> Code | None:
+        """With what the connection was ended."""
+        found = [code for kind, code in told(self.wire.written) if kind == Kind.GOAWAY]
+        return found[-1] if self.wire.closed and found else None
+
+
+def told(written: bytes) -> list[tuple[Kind, Code | None]]:
+    """The kinds of frames in what was written, with the codes of those that have one."""
+    found = []
+    while written:
+        size, kind, payload = int.from_bytes(written[:3], "big"), Kind(written[3]), written[9:]
+        at = {Kind.RST_STREAM: 0, Kind.GOAWAY: 4}.get(kind)
+        code = Code(int.from_bytes(payload[at : at + 4], "big")) if at is not None else None
+        found.append((kind, code))
+        written = written[9 + size :]
+    return found
+
+
+def of(events: list[h2.events.Event], kind: type) -> list:
+    return [event for event in events if isinstance(event, kind)]
+
+
+def block(*more: tuple[str, str]) -> bytes:
+    return fields.write(*[(name.encode(), value.encode()) for name, value in [*REQUEST, *more]])
+
+
+def body_of(events: list[h2.events.Event]) -> bytes:
+    return b"".join(event.data for event in of(events, h2.events.DataReceived))
+
+
+@pytest.mark.parametrize("size", [1, 16_384, 16_385, 99_000])
+def test_a_body_of_any_size_comes_back(size: int) -> None:
+    pair = Pair()
+    pair.client.increment_flow_control_window(1 << 20)
+    pair.exchange()
+    body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+
+    number = pair.ask(body)
+    pair.client.increment_flow_control_window(1 << 20, number)
+
+    events = pair.exchange()
+    assert body_of(events) == body
+    [trailers] = of(events, h2.events.TrailersReceived)
+    assert trailers.headers == [("done", "yes")]
+    assert of(events, h2.events.StreamEnded)
+
+
+def test_an_answer_waits_for_the_clients_window_and_then_comes_whole() -> None:
+    pair = Pair(INITIAL_WINDOW_SIZE=10)
+    number = pair.ask(b"a" * 25)
+
+    first = body_of(pair.exchange())
+    pair.client.increment_flow_control_window(10, number)
+    second = body_of(pair.exchange())
+    pair.client.increment_flow_control_window(100, number)
+    rest = pair.exchange()
+
+    assert (len(first), len(second), len(body_of(rest))) == (10, 10, 5)
+    assert of(rest, h2.events.TrailersReceived)
+
+
+def test_answers_share_the_connections_window() -> None:
+    pair = Pair(INITIAL_WINDOW_SIZE=1 << 20)
+    pair.ask(b"a" * 60_000)
+    pair.ask(b"b" * 60_000)
+
+    first = body_of(pair.exchange())
+    pair.client.increment_flow_control_window(1 << 20)
+    rest = body_of(pair.exchange())
+
+    assert len(first) == 65_535
+    assert first + rest == b"a" * 60_000 + b"b" * 60_000
+
+
+def test_a_block_that_points_into_the_table_means_what_the_table_says_now() -> None:
+    pair, encoder = Pair(), Encoder()
+
+    def ask(number: int, value: str) -> dict[bytes, bytes]:
+        payload = encoder.encode([*REQUEST, ("x-who", value)])
+        pair.raw(frames.frame(Kind.HEADERS, frames.END_HEADERS | frames.END_STREAM, number, payload))
+        return pair.echo.seen[-1].fields
+
+    values = ["a", "a", "a", "b", "b", "a", "b", "b"]
+
+    found = [ask(1 + 2 * at, value)[b"x-who"].decode() for at, value in enumerate(values)]
+
+    assert found == values
+
+
+def test_blocks_in_pieces_padding_priorities_and_trailers_are_understood() -> None:
+    pair = Pair()
+    whole = block()
+    padded = bytes((3,)) + b"\x00\x00\x00\x00\x10" + whole[:10] + b"\x00" * 3
+
+    pair.raw(
+        frames.frame(Kind.HEADERS, frames.PADDED | frames.PRIORITISED, 1, padded),
+        frames.frame(Kind.CONTINUATION, 0, 1, whole[10:20]),
+        frames.frame(Kind.CONTINUATION, frames.END_HEADERS, 1, whole[20:]),
+        frames.frame(Kind.DATA, frames.PADDED, 1, b"\x02hey\x00\x00"),
+        frames.frame(Kind.HEADERS, frames.END_HEADERS | frames.END_STREAM, 1, fields.write((b"sum", b"1"))),
+    )
+
+    assert [stream.body for stream in pair.echo.seen] == [b"hey"]
+
+
+def test_requests_come_apart_at_every_byte() -> None:
+    pair = Pair()
+    pair.client.increment_flow_control_window(1000)
+    number = pair.ask(b"hello")
+    sent = pair.client.data_to_send()
+
+    for at in range(len(sent)):
+        pair.raw(sent[at : at + 1])
+
+    assert body_of(pair.client.receive_data(pair.wire.taken())) == b"hello"
+    assert pair.echo.seen[0].number == number
+
+
+def test_a_client_that_gives_up_is_told_to_whoever_works_for_it() -> None:
+    pair = Pair()
+    kept, left = pair.ask(b"1", "/later"), pair.ask(b"2", "/later")
+    pair.exchange()
+
+    pair.client.reset_stream(left)
+    pair.exchange()
+    assert pair.echo.given_up == [left]
+
+    pair.here.connection_lost(None)
+    assert pair.echo.given_up == [left, kept]
+    assert pair.echo.open == 0
+    for stream in pair.echo.waiting:
+        stream.answer(HEAD, b"too late", TRAILERS)
+    assert pair.wire.taken() == b""
+
+
+def test_a_connection_that_leaves_answers_what_it_has_and_takes_nothing_more() -> None:
+    pair = Pair()
+    pair.ask(b"1", "/later")
+    pair.exchange()
+
+    pair.here.leave()
+    assert told(pair.wire.taken()) == [(Kind.GOAWAY, Code.NO_ERROR), (Kind.PING, None)]
+    late = frames.frame(Kind.HEADERS, frames.END_HEADERS | frames.END_STREAM, 3, block())
+    pair.raw(late)  # sent before the client has heard: it is answered
+    assert [kind for kind, _ in told(pair.wire.taken())] == [Kind.HEADERS, Kind.DATA, Kind.HEADERS]
+
+    pair.raw(frames.frame(Kind.PING, frames.ACK, 0, b"ferryman"))
+    assert told(pair.wire.taken()) == [(Kind.GOAWAY, Code.NO_ERROR)]
+    pair.raw(frames.frame(Kind.HEADERS, frames.END_HEADERS | frames.END_STREAM, 5, block()))
+    assert told(pair.wire.taken()) == [(Kind.RST_STREAM, Code.REFUSED_STREAM)]
+    assert not pair.wire.closed
+
+    pair.echo.waiting[0].answer(HEAD, b"done", TRAILERS)
+
+    assert [kind for kind, _ in told(pair.wire.written)] == [Kind.HEADERS, Kind.DATA, Kind.HEADERS]
+    assert pair.wire.closed
+
+
+# What a client may not make us keep
+
+
+def test_a_body_over_the_limit_is_refused_before_it_has_come() -> None:
+    pair = Pair()
+
+    number = pair.ask(b"a" * 60_000, ends=False)
+    pair.exchange()
+    pair.client.send_data(number, b"a" * 16_000)
+    pair.client.send_data(number, b"a" * 16_000)
+    pair.client.send_data(number, b"a" * 16_000)
+
+    events = pair.exchange()
+    [answer] = of(events, h2.events.ResponseReceived)
+    assert dict(answer.headers)[":status"] == "413"
+    assert of(events, h2.events.StreamReset)[0].error_code == Code.NO_ERROR
+    assert not pair.echo.seen
+
+
+def test_bodies_that_never_end_are_not_kept_for_ever() -> None:
+    pair = Pair()
+    resets = 0
+    for _ in range(8):
+        pair.ask(b"a" * 64_000, ends=False)
+        resets += len(of(pair.exchange(), h2.events.StreamReset))
+
+    assert resets == 2  # of eight, six fit into four times the limit
+
+
+def test_more_streams_than_allowed_are_refused_and_may_be_tried_again() -> None:
+    pair = Pair()
+    pieces = [
+        frames.frame(Kind.HEADERS, frames.END_HEADERS, 1 + 2 * at, block())
+        for at in range(connection.MOST_STREAMS + 1)
+    ]
+
+    pair.raw(*pieces)
+
+    assert told(pair.wire.written) == [(Kind.RST_STREAM, Code.REFUSED_STREAM)]
+
+
+def test_streams_that_are_opened_only_to_be_reset_end_the_connection() -> None:
+    pair = Pair()
+    for number in range(1, 4000, 2):
+        if pair.wire.closed:
+            break
+        pair.raw(frames.frame(Kind.HEADERS, frames.END_HEADERS, number, block()), frames.reset(number, Code.CANCEL))
+
+    assert pair.ended() is Code.ENHANCE_YOUR_CALM
+
+
+@pytest.mark.parametrize("pieces", ["one", "many"])
+def test_header_fields_without_end_end_the_connection(pieces: str) -> None:
+    pair = Pair()
+    large = fields.write(*[(b"x-%d" % at, b"y" * 1000) for at in range(100)])
+    if pieces == "one":
+        pair.raw(frames.frame(Kind.HEADERS, frames.END_HEADERS, 1, block() + large))
+    else:
+        pair.raw(frames.frame(Kind.HEADERS, 0, 1, block()))
+        for at in range(0, len(large), 1000):
+            if not pair.wire.closed:
+                pair.raw(frames.frame(Kind.CONTINUATION, 0, 1, large[at : at + 1000]))
+
+    assert pair.ended() in (Code.ENHANCE_YOUR_CALM, Code.COMPRESSION_ERROR)
+
+
+def test_a_client_that_reads_nothing_is_left() -> None:
+    pair = Pair()
+    pair.wire.unread = 1 << 30
+
+    pair.raw(frames.frame(Kind.PING, 0, 0, b"12345678"))
+
+    assert pair.wire.closed
+
+
+# What breaks the protocol
+
+RUDE = {
+    "a request of HTTP/1.1": ([b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"], Code.PROTOCOL_ERROR, False),
+    "no settings": ([frames.PREFACE, frames.frame(Kind.PING, 0, 0, b"12345678")], Code.PROTOCOL_ERROR, False),
+    "a frame that is too large": ([frames.frame(Kind.DATA, 0, 1, b"a" * 300_000)], Code.FRAME_SIZE_ERROR, True),
+    "data on no stream": ([frames.frame(Kind.DATA, 0, 5, b"a")], Code.PROTOCOL_ERROR, True),
+    "an even number": ([frames.frame(Kind.HEADERS, 5, 2, block())], Code.PROTOCOL_ERROR, True),
+    "a continuation of nothing": ([frames.frame(Kind.CONTINUATION, 4, 1, b"")], Code.PROTOCOL_ERROR, True),
+    "an interrupted block": (
+        [frames.frame(Kind.HEADERS, 0, 1, block()), frames.frame(Kind.PING, 0, 0, b"12345678")],
+        Code.PROTOCOL_ERROR,
+        True,
+    ),
+    "fields that are none": (
+        [frames.frame(Kind.HEADERS, 5, 1, b"\xff\xff\xff\xff\xff")],
+        Code.COMPRESSION_ERROR,
+        True,
+    ),
+    "more padding than frame": ([frames.frame(Kind.HEADERS, 0xD, 1, b"\xffabc")], Code.PROTOCOL_ERROR, True),
+    "a short ping": ([frames.frame(Kind.PING, 0, 0, b"1")], Code.FRAME_SIZE_ERROR, True),
+    "a window too large": ([frames.window_update(0, frames.MOST_WINDOW)], Code.FLOW_CONTROL_ERROR, True),
+    "a window of nothing": ([frames.window_update(0, 0)], Code.PROTOCOL_ERROR, True),
+    "half a setting": ([frames.frame(Kind.SETTINGS, 0, 0, b"123")], Code.FRAME_SIZE_ERROR, True),
+    "small frames": ([frames.settings({Setting.MAX_FRAME_SIZE: 1})], Code.PROTOCOL_ERROR, True),
+    "a push": ([frames.frame(Kind.PUSH_PROMISE, 4, 1, b"")], Code.PROTOCOL_ERROR, True),
+}
+
+
+@pytest.mark.parametrize(("pieces", "code", "greeted"), RUDE.values(), ids=RUDE.keys())
+def test_what_breaks_the_protocol_ends_the_connection_with_its_code(pieces, code, greeted) -> None:
+    pair = Pair()
+    if not greeted:
+        pair.wire = Wire()
+        pair.here = connection.Connection(pair.echo, pair.echo)
+        pair.here.connection_made(pair.wire)
+
+    pair.raw(*pieces)
+
+    assert pair.ended() is code
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("Upper", "case"),
+        ("connection", "keep-alive"),
+        ("te", "gzip"),
+        (":path", "/twice"),
+        (":status", "200"),
+        ("content-length", "7"),
+    ],
+)
+def test_a_request_that_is_no_request_ends_its_stream_alone(more) -> None:
+    pair = Pair()
+
+    pair.raw(frames.frame(Kind.HEADERS, frames.END_HEADERS | frames.END_STREAM, 1, block(more)))
+    assert told(pair.wire.taken()) == [(Kind.RST_STREAM, Code.PROTOCOL_ERROR)]
+
+    pair.raw(frames.frame(Kind.HEADERS, frames.END_HEADERS | frames.END_STREAM, 3, block()))
+    assert [kind for kind, _ in told(pair.wire.taken())] == [Kind.HEADERS, Kind.DATA, Kind.HEADERS]
+
+
+FRAMES = st.lists(
+    st.builds(
+        frames.frame,
+        st.integers(0, 12),
+        st.integers(0, 255),
+        st.one_of(st.integers(0, 6), st.integers(0, 2**31 - 1)),
+        st.one_of(st.binary(max_size=40), st.just(block()), st.just(fields.write((b"a", b"b")))),
+    ),
+    max_size=20,
+)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(FRAMES, st.binary(max_size=30))
+def test_whatever_comes_is_answered_or_ended_and_nothing_is_kept(sent: list[bytes], rest: bytes) -> None:
+    pair = Pair()
+    pair.wire.taken()
+
+    for piece in (*sent, rest):
+        if not pair.wire.closed:
+            pair.here.data_received(piece)
+    told(pair.wire.written)  # whole frames, each of a known kind
+
+    pair.here.connection_lost(None)
+    assert pair.here._streams == {}
+    assert pair.here._held >= 0
+
+
+async def test_a_port_of_connections_is_left_in_peace_or_in_time() -> None:
+    import socket
+
+    from ferryman_server.http2.server import Server
+
+    echo = Echo()
+    server = Server(echo)
+    listener = socket.create_server(("127.0.0.1", 0))
+    await server.listen(listener)
+    address = listener.getsockname()
+    _, idle = await asyncio.open_connection(*address)
+    idle.write(frames.PREFACE + frames.settings({}))
+    reader, _ = await asyncio.open_connection(*address)  # says nothing, not even its preface
+    await asyncio.wait_for(reader.readexactly(9), 10)
+
+    await asyncio.wait_for(server.stop(0.2), 10)
+
+    assert await asyncio.wait_for(reader.read(), 10) is not None
