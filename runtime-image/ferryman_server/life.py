@@ -157,6 +157,12 @@ class Life:
         most = settings.max_batch_size if model.batches else 1
         batcher = batch.Batcher(model.predict, model_thread, measures, most, quick=model.quick)
         serving.plane = plane.DataPlane(model, batcher)
+        if settings.cache_bytes:
+            from ferryman_server import caching  # noqa: PLC0415 - who wants no cache does not pay for it
+
+            serving.plane = await caching.plane(
+                settings, model, batcher, measures=measures, digest=digest, model_thread=model_thread
+            )
         reason.retract(settings.termination_log)
         now = time.monotonic()
         measures.warmed(now - loaded_at)

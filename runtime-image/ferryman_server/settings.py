@@ -6,8 +6,9 @@ Nothing else in this package reads FERRYMAN_* variables.
 import enum
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ferryman_server.reason import FatalError, Reason
 
@@ -48,6 +49,9 @@ class Settings:
     max_body_bytes: int = 64 * _MIB
     max_artifact_bytes: int = 20 * 1024 * _MIB
     drain_seconds: int = 5
+    cache_bytes: int = 0  # 0: no answer is remembered
+    cache_ttl_seconds: int = 300
+    cache_redis: str = field(default="", repr=False)  # it may hold a password
     allow_http: bool = False
     private_hosts: tuple[str, ...] = ()
     termination_log: Path = Path("/dev/termination-log")
@@ -67,10 +71,12 @@ def from_environment(env: Mapping[str, str]) -> Settings:
             Reason.UNKNOWN_FORMAT,
             f'Model "{name}": format "{wanted}" is not known; use one of {", ".join(Format)}.',
         )
+    revision = env.get("FERRYMAN_REVISION", "")
+    cache_bytes = _whole(env, "FERRYMAN_CACHE_BYTES", 0, least=0)
     return Settings(
         model_name=name,
         model_version=env.get("FERRYMAN_MODEL_VERSION", ""),
-        revision=env.get("FERRYMAN_REVISION", ""),
+        revision=revision,
         model_uri=env.get("FERRYMAN_MODEL_URI", ""),
         model_format=Format(wanted),
         model_dir=Path(env.get("FERRYMAN_MODEL_DIR") or "/mnt/model"),
@@ -86,6 +92,9 @@ def from_environment(env: Mapping[str, str]) -> Settings:
         max_body_bytes=_whole(env, "FERRYMAN_MAX_BODY_BYTES", 64 * _MIB, least=1),
         max_artifact_bytes=_whole(env, "FERRYMAN_MAX_ARTIFACT_BYTES", 20 * 1024 * _MIB, least=1),
         drain_seconds=_whole(env, "FERRYMAN_DRAIN_SECONDS", 5, least=0),
+        cache_bytes=cache_bytes,
+        cache_ttl_seconds=_whole(env, "FERRYMAN_CACHE_TTL_SECONDS", 300, least=1),
+        cache_redis=_redis(env.get("FERRYMAN_CACHE_REDIS", ""), cache_bytes, revision),
         allow_http=_flag(env, "FERRYMAN_ALLOW_HTTP"),
         private_hosts=tuple(env.get("FERRYMAN_PRIVATE_HOSTS", "").lower().replace(",", " ").split()),
         termination_log=Path(env.get("FERRYMAN_TERMINATION_LOG") or "/dev/termination-log"),
@@ -113,6 +122,27 @@ def _whole(env: Mapping[str, str], variable: str, default: int, *, least: int) -
     if not value.isdecimal() or int(value) < least:
         raise _refused(variable, value, f"a whole number, {least} or more")
     return int(value)
+
+
+def _redis(url: str, cache_bytes: int, revision: str) -> str:
+    """The address of a Redis; what is wrong with it is said without it, because of its password."""
+    if not url:
+        return ""
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in {"redis", "rediss"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none
+        fits = False
+    if not fits:
+        raise FatalError(Reason.LOAD_FAILED, "FERRYMAN_CACHE_REDIS must be redis:// or rediss://, a host and a port.")
+    if not cache_bytes:
+        raise FatalError(Reason.LOAD_FAILED, "FERRYMAN_CACHE_REDIS is set, and FERRYMAN_CACHE_BYTES is 0: no cache.")
+    if not revision:
+        raise FatalError(
+            Reason.LOAD_FAILED,
+            "FERRYMAN_CACHE_REDIS needs FERRYMAN_REVISION, so that models do not answer for others.",
+        )
+    return url
 
 
 def _refused(variable: str, value: str, wanted: str) -> FatalError:

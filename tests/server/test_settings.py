@@ -70,3 +70,43 @@ def test_a_value_that_cannot_be_meant_is_refused(variable, value, told):
 
     assert told in refused.value.message
     assert refused.value.reason in {Reason.LOAD_FAILED, Reason.UNKNOWN_FORMAT}
+
+
+def test_nothing_is_remembered_unless_it_is_wanted():
+    found = settings.from_environment({"FERRYMAN_MODEL_NAME": "fraud"})
+
+    assert (found.cache_bytes, found.cache_ttl_seconds, found.cache_redis) == (0, 300, "")
+
+
+CACHE = {"FERRYMAN_MODEL_NAME": "fraud", "FERRYMAN_REVISION": "fraud-0a1b2c3d", "FERRYMAN_CACHE_BYTES": "1000000"}
+
+
+@pytest.mark.parametrize("url", ["redis://cache:6379/0", "rediss://me:s3cr3t@cache", "redis://[::1]:6379"])
+def test_a_redis_is_an_address_and_what_is_printed_of_the_settings_does_not_hold_it(url):
+    found = settings.from_environment(CACHE | {"FERRYMAN_CACHE_REDIS": url, "FERRYMAN_CACHE_TTL_SECONDS": "60"})
+
+    assert (found.cache_bytes, found.cache_ttl_seconds, found.cache_redis) == (1_000_000, 60, url)
+    assert "cache:" not in repr(found)
+    assert "s3cr3t" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("env", "told"),
+    [
+        ({"FERRYMAN_CACHE_REDIS": "http://:s3cr3t@cache"}, "must be redis:// or rediss://"),
+        ({"FERRYMAN_CACHE_REDIS": "s3cr3t"}, "must be redis:// or rediss://"),
+        ({"FERRYMAN_CACHE_REDIS": "redis://:s3cr3t@cache:port"}, "must be redis:// or rediss://"),
+        ({"FERRYMAN_CACHE_REDIS": "redis://:s3cr3t@"}, "must be redis:// or rediss://"),
+        ({"FERRYMAN_CACHE_REDIS": "redis://:s3cr3t@cache", "FERRYMAN_CACHE_BYTES": "0"}, "FERRYMAN_CACHE_BYTES is 0"),
+        ({"FERRYMAN_CACHE_REDIS": "redis://:s3cr3t@cache", "FERRYMAN_REVISION": ""}, "needs FERRYMAN_REVISION"),
+        ({"FERRYMAN_CACHE_TTL_SECONDS": "0"}, "FERRYMAN_CACHE_TTL_SECONDS"),
+        ({"FERRYMAN_CACHE_BYTES": "many"}, "FERRYMAN_CACHE_BYTES"),
+    ],
+)
+def test_a_cache_that_cannot_be_meant_is_refused_without_its_password(env, told):
+    with pytest.raises(FatalError) as refused:
+        settings.from_environment(CACHE | env)
+
+    assert told in refused.value.message
+    assert "s3cr3t" not in refused.value.message
+    assert refused.value.__cause__ is None
