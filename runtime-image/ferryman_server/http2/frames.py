@@ -128,6 +128,6 @@ def content(flags: int, payload: bytes) -> bytes:
         start, end = 1, end - payload[0]
     if flags & PRIORITISED:
         start += 5
-        if start > end:
-            raise ConnectionFaultError(Code.FRAME_SIZE_ERROR, "a priority has five bytes")
-    return payload[start:end] if start or end < len(payload) else payload
+    if start > end:
+        raise ConnectionFaultError(Code.FRAME_SIZE_ERROR, "a priority has five bytes")
+    return payload[start:end] if start else payload

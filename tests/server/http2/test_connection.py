@@ -312,12 +312,16 @@ def test_more_streams_than_allowed_are_refused_and_may_be_tried_again() -> None:
     assert told(pair.wire.written) == [(Kind.RST_STREAM, Code.REFUSED_STREAM)]
 
 
-def test_streams_that_are_opened_only_to_be_reset_end_the_connection() -> None:
+@pytest.mark.parametrize("flags", [0, frames.END_STREAM], ids=["unfinished", "whole"])
+def test_streams_that_are_opened_only_to_be_reset_end_the_connection(flags: int) -> None:
     pair = Pair()
+    asks = fields.write(*[(b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/later")])
     for number in range(1, 4000, 2):
         if pair.wire.closed:
             break
-        pair.raw(frames.frame(Kind.HEADERS, frames.END_HEADERS, number, block()), frames.reset(number, Code.CANCEL))
+        pair.raw(
+            frames.frame(Kind.HEADERS, frames.END_HEADERS | flags, number, asks), frames.reset(number, Code.CANCEL)
+        )
 
     assert pair.ended() is Code.ENHANCE_YOUR_CALM
 
