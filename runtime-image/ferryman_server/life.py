@@ -8,7 +8,6 @@ accepting, finish what is in flight and leave. A second signal cuts the waiting 
 import asyncio
 import contextlib
 import dataclasses
-import os
 import signal
 import socket
 import time
@@ -17,7 +16,7 @@ from typing import Protocol
 
 import uvicorn
 
-from ferryman_server import log, metrics, reason, threads, warmup
+from ferryman_server import listen, log, metrics, reason, threads, warmup
 from ferryman_server import settings as contract
 from ferryman_server.dataplane import batch, plane, worker
 from ferryman_server.rest import app
@@ -27,7 +26,6 @@ from ferryman_server.serving import Phase, Serving
 # closes first makes the other's next request fail, so let it not be us.
 _KEEP_ALIVE = 3900
 _FINISH = 30
-_BACKLOG = 2048
 _LINGER = 0.25
 
 
@@ -186,19 +184,8 @@ class Life:
 
 def _listen(settings: contract.Settings) -> socket.socket:
     """Bound before anything slow, so that a taken port is said at once."""
-    try:
-        if settings.host == "" and socket.has_dualstack_ipv6():
-            return socket.create_server(
-                ("", settings.port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=_BACKLOG
-            )
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        raise reason.FatalError(
-            reason.Reason.LOAD_FAILED,
-            f"Port {settings.port} cannot be listened on ({os.strerror(error.errno or 0)}); "
-            "free it, or set FERRYMAN_PORT.",
-        ) from error
+    words = f"Port {settings.port} cannot be listened on ({{why}}); free it, or set FERRYMAN_PORT."
+    return listen.on(settings.host, settings.port, words)
 
 
 def _sudden_end(model: str) -> reason.FatalError:
