@@ -59,7 +59,7 @@ def environment(container: dict[str, object]) -> dict[str, str]:
 def test_the_server_understands_what_the_operator_tells_it(containers: str) -> None:
     body = pod(
         model={"uri": "pvc://weights/resnet", "format": "onnx", "digest": "sha256:" + "a" * 64},
-        server={"batching": {"maxBatchSize": 7}, "warmup": {"requests": 3}},
+        server={"batching": {"maxBatchSize": 7}, "warmup": {"requests": 3}, "optimize": "off"},
     )
 
     told = server_settings.from_environment(environment(body[containers][0]))
@@ -72,7 +72,15 @@ def test_the_server_understands_what_the_operator_tells_it(containers: str) -> N
     assert str(told.model_dir) == rendered.MODEL_DIR
     assert str(told.pvc_mount) == rendered.PVC_MOUNT
     assert told.allow_pickle is False
+    assert told.optimize is False
     assert (told.port, told.warmup_requests, told.max_batch_size, told.drain_seconds) == (8080, 3, 7, 2)
+
+
+def test_a_model_may_be_optimized_unless_somebody_says_no() -> None:
+    told = environment(pod(model={"uri": "models:/fraud/1"})["containers"][0])
+
+    assert "FERRYMAN_OPTIMIZE" not in told  # pods of an older operator stay as they are
+    assert server_settings.from_environment(told).optimize is True
 
 
 def test_a_registry_model_may_be_a_pickle_and_a_bucket_may_not() -> None:

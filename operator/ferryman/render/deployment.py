@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ferryman.api.modeldeployment import GPU, ObjectMeta
+from ferryman.api.modeldeployment import GPU, ObjectMeta, Optimize
 from ferryman.api.revision import Revision
 from ferryman.render import meta, names
 from ferryman.settings import Settings
@@ -139,6 +139,8 @@ def _environment(owner: ObjectMeta, revision: Revision, settings: Settings) -> l
         "FERRYMAN_DRAIN_SECONDS": "2",
         "HOME": "/tmp",  # noqa: S108 the only writable directory beside the model's
     }
+    if server.optimize is not Optimize.AUTO:  # a new variable in every pod would restart every pod
+        values["FERRYMAN_OPTIMIZE"] = server.optimize.value
     if settings.tracking_uri:
         values["MLFLOW_TRACKING_URI"] = settings.tracking_uri
     if settings.private_hosts:
