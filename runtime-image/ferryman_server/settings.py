@@ -25,6 +25,7 @@ class Format(enum.StrEnum):
     XGBOOST = "xgboost"
     LIGHTGBM = "lightgbm"
     ONNX = "onnx"
+    KSERVE = "kserve"
 
 
 @dataclass(frozen=True, slots=True)

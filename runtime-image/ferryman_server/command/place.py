@@ -60,6 +60,8 @@ def _only_model(path: Path) -> Path:
     if path.is_file() or (path / detect.MLMODEL).is_file() or (path / manifest.NAME).is_file():
         return path
     models = sorted(detect.models(path), key=lambda model: model.stat().st_mtime, reverse=True)
+    if all(model.is_file() for model in models):
+        return path  # whoever loads it says which of its files is the model
     if len(models) > 1:
         shown = "".join(f"\n  {_spoken(model)}" for model in models[:_MOST_SHOWN])
         more = f"\n  and {len(models) - _MOST_SHOWN} more" if len(models) > _MOST_SHOWN else ""
@@ -67,7 +69,7 @@ def _only_model(path: Path) -> Path:
             Reason.UNKNOWN_FORMAT,
             f"{_spoken(path)} holds {len(models)} models; name one of them, the newest first:{shown}{more}",
         )
-    return models[0] if models else path
+    return models[0]
 
 
 def _spoken(path: Path) -> str:

@@ -4,6 +4,7 @@ import enum
 from dataclasses import dataclass
 from pathlib import Path
 
+from ferryman_server.load import kserve_source
 from ferryman_server.reason import FatalError, Reason
 from ferryman_server.settings import Format
 
@@ -13,6 +14,7 @@ SUFFIXES: dict[Format, tuple[str, ...]] = {
     Format.SKLEARN: (".skops", ".joblib", ".pkl", ".pickle"),
     Format.XGBOOST: (".ubj", ".json", ".xgb", ".bst", ".model"),
     Format.LIGHTGBM: (".lgb", ".txt"),
+    Format.KSERVE: (".py",),
 }
 _PEEK = 4096
 
@@ -40,6 +42,8 @@ def detect(root: Path, wanted: Format, model: str) -> Found:
         raise _unknown(root, model, f"has no {MLMODEL} file, so it is not an MLflow model")
     formats = tuple(SUFFIXES) if wanted is Format.AUTO else (wanted,)
     found = [Found(form, path) for form in formats for path in _candidates(root, form)]
+    # A class opens the files beside it by itself.
+    found = [one for one in found if one.format is Format.KSERVE] or found
     if not found and wanted is not Format.AUTO:
         lone = files(root)
         found = [Found(wanted, path) for path in lone if len(lone) == 1]
@@ -66,7 +70,7 @@ def files(root: Path) -> list[Path]:
 
 def trust(path: Path) -> Trust:
     """A pickle runs code when it is opened; skops, XGBoost, LightGBM and ONNX files do not."""
-    return Trust.CODE if path.suffix.lower() in {".joblib", ".pkl", ".pickle"} else Trust.DATA
+    return Trust.CODE if path.suffix.lower() in {".joblib", ".pkl", ".pickle", ".py"} else Trust.DATA
 
 
 def _candidates(root: Path, form: Format) -> list[Path]:
@@ -77,6 +81,8 @@ def _candidates(root: Path, form: Format) -> list[Path]:
 def _looks_right(path: Path, form: Format) -> bool:
     """Suffixes that many things use are believed only with the right first bytes."""
     suffix = path.suffix.lower()
+    if suffix == ".py":
+        return kserve_source.defines_model(path)
     if suffix not in {".json", ".txt", ".model"}:
         return True
     with path.open("rb") as file:
@@ -92,5 +98,5 @@ def _unknown(root: Path, model: str, fact: str) -> FatalError:
     return FatalError(
         Reason.UNKNOWN_FORMAT,
         f'Model "{model}" {fact}. It has {shown or "no files"}. Known are an MLflow directory, .onnx, .skops, '
-        ".joblib, .pkl, XGBoost .ubj or .json, LightGBM .txt.",
+        ".joblib, .pkl, XGBoost .ubj or .json, LightGBM .txt, and a kserve.Model in .py.",
     )

@@ -11,6 +11,7 @@ from ferryman_server.load import (
 )
 from ferryman_server.load import (
     detect,
+    kserve_model,
     lightgbm_file,
     mlflow_model,
     mlmodel,
@@ -75,6 +76,8 @@ def _open(root: Path, settings: contract.Settings, threads: int) -> Model:
             return lightgbm_file.load(found.path, context)
         case Format.ONNX:
             return onnx_file.load(found.path, context)
+        case Format.KSERVE:
+            return kserve_model.load(found.path, context)
         case Format.MLFLOW | Format.AUTO:  # a found format is never AUTO
             flavors = described.flavors if described else {}
             return mlflow_model.load(root, flavors, context)
