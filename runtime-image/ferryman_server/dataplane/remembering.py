@@ -104,7 +104,6 @@ class RememberingPlane(DataPlane):
         flight = self._flights.get(key)
         if flight is None:
             flight = self._flights[key] = _Flight(asyncio.create_task(self._ask(key, rows)))
-            flight.task.add_done_callback(lambda _: self._land(key, flight))
         else:
             self._observer.remembered("flight")
         flight.waiting += 1
@@ -112,13 +111,9 @@ class RememberingPlane(DataPlane):
             return await asyncio.shield(flight.task)
         finally:
             flight.waiting -= 1
-            if not flight.waiting:  # all clients have gone: the model need not be asked, and nobody may join
+            if not flight.waiting:  # it has landed; or all have gone, and the model need not be asked
+                del self._flights[key]
                 flight.task.cancel()
-                self._land(key, flight)
-
-    def _land(self, key: bytes, flight: _Flight) -> None:
-        if self._flights.get(key) is flight:
-            del self._flights[key]
 
     async def _ask(self, key: bytes, rows: Rows) -> Answer:
         if self._shared is not None:

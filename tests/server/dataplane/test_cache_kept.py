@@ -40,6 +40,7 @@ def test_objects_that_may_change_are_not_kept():
         lambda at: {"label": np.array([at]), "probabilities": np.full((1, 3), float(at))},
         lambda at: {"label": np.array([f"species number {at}", f"not {at}"], dtype=object)},
         lambda at: {"predict": np.full(1000, float(at))},
+        lambda at: {"story": np.array([f"it was told {at} times: " * 40], dtype=object)},
         lambda at: {"label": np.array([f"species number {at}"])},
     ],
 )

@@ -54,7 +54,10 @@ def test_what_comes_and_goes_is_tried_less_and_less_and_what_stays_is_trusted_ag
     for _ in range(99):
         breaker.succeeded()
     almost = trouble()
+    for _ in range(99):
+        breaker.succeeded()
+    again = trouble()
     for _ in range(100):
         breaker.succeeded()
 
-    assert (first, almost, trouble()) == ([0.1, 0.2, 0.4, 0.8], 1.6, 0.1)
+    assert (first, almost, again, trouble()) == ([0.1, 0.2, 0.4, 0.8], 1.6, 3.2, 0.1)

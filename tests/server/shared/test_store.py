@@ -224,8 +224,11 @@ async def test_a_redis_that_never_was_there_is_never_asked_and_named_once(redis,
 async def test_what_is_not_our_answer_is_none_and_is_overwritten(redis, spoil):
     async with world(redis.url) as it:
         spoil(redis.hands())
+        before, reads = redis.hands().info()["total_net_output_bytes"], it.ledger.reads
 
         await nothing(it, 7)
+        came = redis.hands().info()["total_net_output_bytes"] - before
+        assert came < 2 * value.MOST * (it.ledger.reads - reads), "nobody's memory is filled"
         await it.remember(7)
         assert await eventually(it, 7) == 7
 
