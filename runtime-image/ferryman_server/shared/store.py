@@ -183,6 +183,7 @@ def _client(url: str, connections: int) -> Any:
         timeout=_PATIENCE,
         socket_timeout=_PATIENCE,
         socket_connect_timeout=_PATIENCE,
+        socket_keepalive=True,
         retry=Retry(NoBackoff(), 0),
         protocol=2,
         driver_info=None,
