@@ -36,6 +36,23 @@ def test_the_secret_in_a_signed_address_does_not_make_another_room():
 
 
 @pytest.mark.parametrize(
+    ("uri", "variable"), [("models:/fraud/7", "MLFLOW_TRACKING_URI"), ("s3://models/fraud", "AWS_ENDPOINT_URL")]
+)
+def test_the_same_words_in_another_registry_or_store_are_another_model(uri, variable):
+    one, other = (place.find(uri, {**HOME, variable: f"http://{host}:5000"}) for host in ("a", "b"))
+
+    assert one.path != other.path
+
+
+def test_a_registry_in_a_file_is_another_in_another_directory(tmp_path, monkeypatch):
+    here = {**HOME, "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}
+    one = place.find("models:/fraud/7", here)
+    monkeypatch.chdir(tmp_path)
+
+    assert place.find("models:/fraud/7", here).path != one.path
+
+
+@pytest.mark.parametrize(
     ("path", "name"),
     [("fraud.joblib", "fraud"), ("v1.2", "v1.2"), ("mine/artifacts", "mine"), ("a b/ü!.pkl", "model")],
 )

@@ -26,7 +26,7 @@ def fetch(place: Place, env: Mapping[str, str], *, refresh: bool) -> None:
     plain = place.uri.partition("?")[0]
     here = manifests.read(place.path)
     if here and here.uri == plain and not refresh:
-        _say(f"Using the copy of {plain} that was fetched {_ago(place.path)} ago{'' if place.version else _AGAIN}.")
+        _say(f"Using the copy of {plain} that was fetched {_ago(place.path)} ago; --refresh fetches it again.")
         return
     host = urlsplit(place.uri).hostname or ""
     wanted = {
@@ -41,9 +41,6 @@ def fetch(place: Place, env: Mapping[str, str], *, refresh: bool) -> None:
     found = manifests.read(place.path)
     if found and sys.stderr.isatty():  # elsewhere the step has said so itself
         _say(f"Fetched {plain}: {len(found.files)} files, {progress.size(found.bytes)} in {found.seconds:.1f} s")
-
-
-_AGAIN = "; --refresh fetches it again"
 
 
 def step(module: str, env: Mapping[str, str], what: str, *arguments: str) -> str:

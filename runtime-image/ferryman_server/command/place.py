@@ -37,7 +37,7 @@ def find(given: str, env: Mapping[str, str]) -> Place:
         return _here(path)
     if scheme[1] == "file":
         return _here(Path(urllib.parse.unquote(urllib.parse.urlsplit(given).path)))
-    return _away(given, scheme[1], cache(env) / "models")
+    return _away(given, scheme[1], env)
 
 
 def cache(env: Mapping[str, str]) -> Path:
@@ -78,11 +78,21 @@ def _spoken(path: Path) -> str:
     return os.path.relpath(path) if below else str(path)
 
 
-def _away(uri: str, scheme: str, rooms: Path) -> Place:
+def _away(uri: str, scheme: str, env: Mapping[str, str]) -> Place:
     plain = uri.partition("?")[0]  # the rest of a signed URL is a secret
     name, version = _registered(plain) if scheme == "models" else (_name(plain.rstrip("/").rpartition("/")[2]), "")
-    digest = hashlib.sha256(plain.encode()).hexdigest()[:12]
-    return Place(rooms / f"{name}-{digest}", name, uri, version)
+    digest = hashlib.sha256("\n".join((plain, *_whose(scheme, env))).encode()).hexdigest()[:12]
+    return Place(cache(env) / "models" / f"{name}-{digest}", name, uri, version)
+
+
+def _whose(scheme: str, env: Mapping[str, str]) -> tuple[str, ...]:
+    """Which registry or store the address is in: the same words mean another model elsewhere."""
+    if scheme == "s3":
+        return (env.get("AWS_ENDPOINT_URL_S3") or env.get("AWS_ENDPOINT_URL") or "",)
+    if scheme == "models":
+        registry = env.get("MLFLOW_REGISTRY_URI") or env.get("MLFLOW_TRACKING_URI") or ""
+        return (registry, "" if registry.startswith("http") else str(Path.cwd()))  # a file, perhaps of this directory
+    return ()
 
 
 def _registered(uri: str) -> tuple[str, str]:
