@@ -53,15 +53,22 @@ class Watchdog:
                 return said
 
 
+OBSERVERS = ("resource observer", "namespace observer")
+
+
 class Watches:
-    """kopf's watches: each that was there has to stay. kopf 1.45 ends with the first, but some seconds later."""
+    """kopf's watches, and who starts them: each that was there has to stay.
+
+    kopf 1.45 ends with the first that is gone, but some seconds later.
+    """
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
 
     def __call__(self) -> str | None:
         """Name one that is gone."""
-        alive = {task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("watcher for ")}
+        names = {task.get_name() for task in asyncio.all_tasks()}
+        alive = {name for name in names if name.startswith("watcher for ") or name in OBSERVERS}
         self._seen |= alive
         missing = self._seen - alive
         return f"{min(missing)} is gone" if missing else None

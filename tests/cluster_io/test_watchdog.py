@@ -19,17 +19,18 @@ class Clock:
         return self.now
 
 
-def test_a_watch_that_ended_is_named() -> None:
+@pytest.mark.parametrize("name", ["watcher for pods.v1@None", "resource observer", "namespace observer"])
+def test_a_watch_that_ended_or_will_never_begin_is_named(name: str) -> None:
     async def story() -> tuple[str | None, str | None, str | None]:
         watches = Watches()
         none = watches()
-        task = asyncio.create_task(asyncio.sleep(5), name="watcher for pods.v1@None")
+        task = asyncio.create_task(asyncio.sleep(5), name=name)
         asyncio.create_task(asyncio.sleep(50), name="watcher for services.v1@None")  # noqa: RUF006 it is looked at
         there = watches()
         await task
         return none, there, watches()
 
-    assert virtual_time.run(story()) == (None, None, "watcher for pods.v1@None is gone")
+    assert virtual_time.run(story()) == (None, None, f"{name} is gone")
 
 
 def test_a_resync_may_fail_once_and_not_twice() -> None:
