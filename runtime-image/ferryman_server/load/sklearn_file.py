@@ -32,6 +32,8 @@ def load(path: Path, context: contexts.Context) -> Model:
     """The estimator in a file, as a graph that answers the same where there is one, or as it is."""
     if not context.optimize:
         return opened(path, context)[1]
+    if path.suffix.lower() != ".skops":
+        _refuse_pickle(path, context)  # before another process is started only to hear it
     found = optimize.attempt(path, context, _PLATFORM, _packages())
     if isinstance(found, Model):
         return found
@@ -73,8 +75,12 @@ def _open(path: Path, context: contexts.Context) -> Any:
     return found
 
 
-def _pickle(path: Path, context: contexts.Context) -> Any:
+def _refuse_pickle(path: Path, context: contexts.Context) -> None:
     contexts.refuse_code(context, f'a pickle ("{path.name}")')
+
+
+def _pickle(path: Path, context: contexts.Context) -> Any:
+    _refuse_pickle(path, context)
     import joblib  # noqa: PLC0415 - imports cost start-up time; each format pays for its own
 
     return joblib.load(path)

@@ -1,5 +1,6 @@
 """scikit-learn models as graphs: the same answers, the same refusals, or no graph."""
 
+import dataclasses
 import re
 import warnings
 from collections.abc import Callable
@@ -32,6 +33,7 @@ from ferryman_server.load.context import Context
 from ferryman_server.load.mlmodel import Signature
 from ferryman_server.optimize import attempt, graph, report
 from ferryman_server.optimize.convert import Original, judged
+from ferryman_server.reason import FatalError
 
 FLOWERS, SPECIES = load_iris(return_X_y=True)
 POINTS, CLASSES = make_classification(400, 12, n_informative=8, n_classes=3, random_state=0)
@@ -264,6 +266,16 @@ def test_a_conversion_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatc
     assert model.optimization is not None
     assert "not done within" in model.optimization.why
     assert model.predict(Rows((FLOWERS[:1],), 1))["predict"].tolist() == [0]
+
+
+def test_a_pickle_that_nobody_trusts_is_refused_before_anything_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "attempt", lambda *_: pytest.fail("a process was started"))
+    path = saved(MATRICES["ridge regression"](), tmp_path)
+
+    with pytest.raises(FatalError, match="not trusted"):
+        sklearn_file.load(path, dataclasses.replace(context(tmp_path), allow_pickle=False))
 
 
 def test_what_the_converting_process_says_comes_back_as_it_was() -> None:
