@@ -1,0 +1,44 @@
+"""The bugs that the campaign must find: each has to find its place in the operator, or it would prove nothing."""
+
+from pathlib import Path
+
+import pytest
+from campaign import generate
+from campaign.diary import Diary, digest
+from campaign.faults import Plan
+from campaign.planted import BUGS, SOUND, Bug, planted
+from campaign.runner import Result
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=[bug.name for bug in BUGS])
+def test_a_bug_can_be_planted_and_its_class_of_plans_is_known(bug: Bug, tmp_path: Path) -> None:
+    copy = planted(bug, tmp_path)
+
+    assert digest(copy) != digest(SOUND)
+    for file, _, _ in bug.changes:
+        compile((copy / "ferryman" / file).read_text(), file, "exec")
+    assert bug.workload in generate.CLASSES[bug.kind].workloads
+
+
+def test_a_campaign_that_was_cut_off_knows_what_it_has_lived(tmp_path: Path) -> None:
+    diary = Diary(tmp_path / "reports" / "campaign.jsonl")
+    diary.begin()
+    plan = Plan(name="crash/create/1", workload="create")
+
+    diary.note(Result(plan, {"i1": ["lost"]}, 1.5, 20.0, 0))
+    diary.note_planted("half-made", found=True)
+
+    [result] = Diary(tmp_path / "reports" / "campaign.jsonl").results()
+    assert (result.plan, result.verdict, result.settled_after) == (plan, "failed", 1.5)
+    assert diary.planted() == {"half-made": True}
+
+
+def test_what_another_operator_has_lived_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "campaign.jsonl"
+    file.touch()
+    diary = Diary(file)
+    diary.note_planted("half-made", found=True)
+
+    monkeypatch.setattr("campaign.diary.digest", lambda _: "another")
+
+    assert Diary(file).planted() == {}
