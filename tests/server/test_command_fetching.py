@@ -138,13 +138,18 @@ def test_the_terminal_shows_how_much_has_come(shop, tmp_path):
     assert f"Fetched {address}/slow.onnx: 1 files, 4.2 MB in" in shown.decode()
 
 
+def _hears_ctrl_c() -> None:
+    """A shell lets what it runs in the background, such as these tests, ignore Ctrl-C; a person's does not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_a_fetch_without_a_word(shop, tmp_path):
     address, own = shop
     own.goods = b"x" * 4 * 1024 * 1024
     popen = subprocess.Popen(
         commanding.command("--model", f"{address}/slow.onnx", "--port", 0),
         env=commanding.environment(tmp_path, FERRYMAN_ALLOW_HTTP="true"),
-        stderr=subprocess.PIPE, cwd=tmp_path, start_new_session=True,
+        stderr=subprocess.PIPE, cwd=tmp_path, start_new_session=True, preexec_fn=_hears_ctrl_c,
     )  # fmt: skip
     assert popen.stderr
     assert own.half_sent.wait(60)
@@ -152,7 +157,7 @@ def test_ctrl_c_ends_a_fetch_without_a_word(shop, tmp_path):
     said = popen.stderr.read().decode()  # to the end: nobody is left who could write
     own.seen.set()
 
-    assert popen.wait(30) == 130
+    assert popen.wait(30) == 130, said
     assert re.fullmatch(r"\S+ Fetching http://\S+\n", said)
 
 
