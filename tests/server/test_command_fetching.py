@@ -138,18 +138,22 @@ def test_the_terminal_shows_how_much_has_come(shop, tmp_path):
     assert f"Fetched {address}/slow.onnx: 1 files, 4.2 MB in" in shown.decode()
 
 
-def _hears_ctrl_c() -> None:
+@pytest.fixture
+def ctrl_c():
     """A shell lets what it runs in the background, such as these tests, ignore Ctrl-C; a person's does not."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_a_fetch_without_a_word(shop, tmp_path):
     address, own = shop
     own.goods = b"x" * 4 * 1024 * 1024
     popen = subprocess.Popen(
         commanding.command("--model", f"{address}/slow.onnx", "--port", 0),
         env=commanding.environment(tmp_path, FERRYMAN_ALLOW_HTTP="true"),
-        stderr=subprocess.PIPE, cwd=tmp_path, start_new_session=True, preexec_fn=_hears_ctrl_c,
+        stderr=subprocess.PIPE, cwd=tmp_path, start_new_session=True,
     )  # fmt: skip
     assert popen.stderr
     assert own.half_sent.wait(60)
