@@ -18,7 +18,7 @@ class Diary:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._operator = digest(SOUND)
+        self.operator = digest(SOUND)
 
     def begin(self) -> None:
         """Forget what stands there."""
@@ -61,12 +61,12 @@ class Diary:
 
     def _add(self, line: dict[str, object]) -> None:
         with self._file.open("a") as file:
-            file.write(json.dumps({"operator": self._operator, **line}) + "\n")
+            file.write(json.dumps({"operator": self.operator, **line}) + "\n")
 
     def _lines(self) -> Iterator[dict[str, Any]]:
         if self._file.exists():
             lines = (json.loads(line) for line in self._file.read_text().splitlines())
-            yield from (line for line in lines if line["operator"] == self._operator)
+            yield from (line for line in lines if line["operator"] == self.operator)
 
 
 def digest(operator: Path) -> str:

@@ -32,6 +32,11 @@ class Result:
     """Faults that struck nothing: the run differed too much from what was learned."""
 
     @property
+    def kind(self) -> str:
+        """The class that its plan is of."""
+        return self.plan.name.split("/", 1)[0]
+
+    @property
     def verdict(self) -> str:
         """`passed`, `failed`, or `missed`: nothing befell the run."""
         if self.complaints:

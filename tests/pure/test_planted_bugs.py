@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from campaign import generate
+from campaign import generate, page
 from campaign.diary import Diary, digest
 from campaign.faults import Plan
 from campaign.planted import BUGS, SOUND, Bug, planted
@@ -42,3 +42,26 @@ def test_what_another_operator_has_lived_does_not_count(tmp_path: Path, monkeypa
     monkeypatch.setattr("campaign.diary.digest", lambda _: "another")
 
     assert Diary(file).planted() == {}
+
+
+def result(name: str, seconds: float, *complaints: str) -> Result:
+    return Result(Plan(name=name, workload="create"), {"i1": list(complaints)} if complaints else {}, 1.5, seconds, 0)
+
+
+def test_a_class_that_was_lived_has_its_row_and_the_others_keep_theirs(tmp_path: Path) -> None:
+    there = tmp_path / "reliability.md"
+    there.write_text("before\n<!-- generated: campaign -->\nNothing yet.\n<!-- end: campaign -->\nafter\n")
+
+    page.write(
+        {"crash": [result("crash/create/1", 3600.0), result("crash/create/2", 1800.0, "lost")]}, "a" * 64, there
+    )
+    page.write({"storms": [result("storms/create/1", 360.0)]}, "b" * 64, there)
+
+    told = there.read_text()
+    assert (told[:7], told[-6:]) == ("before\n", "after\n")
+    rows = [line.split(" | ") for line in told.splitlines() if line.startswith("| ")][1:]
+    assert [(row[0], *row[2:]) for row in rows] == [
+        ("| crash", "2", "1", "1", "0", "1.5", "1.5", "`aaaaaaaa` |"),
+        ("| storms", "1", "1", "0", "0", "1.5", "0.1", "`bbbbbbbb` |"),
+        ("| **all**", "3", "2", "1", "0", "1.5", "1.6", " |"),
+    ]
