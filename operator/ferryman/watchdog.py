@@ -71,7 +71,8 @@ class Watches:
         alive = {name for name in names if name.startswith("watcher for ") or name in OBSERVERS}
         self._seen |= alive
         missing = self._seen - alive
-        return f"{min(missing)} is gone" if missing else None
+        # a lost watch takes the observers with it, and is the one to name: "watcher" sorts behind them
+        return f"{max(missing)} is gone" if missing else None
 
 
 class Resync:
