@@ -25,7 +25,7 @@ def show(results: Sequence[Result]) -> None:
     """Print the table."""
     table = Table(*COLUMNS)
     for row in rows(results):
-        table.addrow(*row)
+        table.add_row(*row)
     Console().print(table)
 
 

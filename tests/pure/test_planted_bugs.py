@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from campaign import generate, page
+from campaign import generate, page, report
 from campaign.diary import Diary, digest
 from campaign.faults import Plan
 from campaign.planted import BUGS, SOUND, Bug, planted
@@ -65,3 +65,10 @@ def test_a_class_that_was_lived_has_its_row_and_the_others_keep_theirs(tmp_path:
         ("| storms", "1", "1", "0", "0", "1.5", "0.1", "`bbbbbbbb` |"),
         ("| **all**", "3", "2", "1", "0", "1.5", "1.6", " |"),
     ]
+
+
+def test_people_who_watch_see_a_line_for_each_class(capsys: pytest.CaptureFixture[str]) -> None:
+    report.show([result("crash/create/1", 3600.0), result("storms/create/1", 360.0, "lost")])
+
+    shown = capsys.readouterr().out
+    assert [line.split()[1] for line in shown.splitlines() if line.startswith("│")] == ["crash", "storms", "all"]
