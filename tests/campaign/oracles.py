@@ -148,14 +148,16 @@ def i9_no_unrequested_transition(run: Run, known: Known) -> list[str]:
 def i11_alive(run: Run) -> list[str]:
     strange = [code for code in run.restarts if code not in {-9, 70}]
     found = [f"the operator ended with {strange}"] if strange else []
-    if "Traceback" in run.log and not _begun_anew(run.log[run.log.rindex("Traceback") :]):
+    if (
+        "Traceback" in run.log and 70 not in run.restarts and not _begun_anew(run.log)
+    ):  # with 70 it says what ended it
         found.append("the log has a traceback: " + run.log[run.log.index("Traceback") :][:1500])
     return found
 
 
-def _begun_anew(rest: str) -> bool:
-    """Whether it was kopf that met the apiserver's refusal, and the operator began anew because of it."""
-    return "kopf._cogs.clients.errors" in rest and "watching namespaces" in rest
+def _begun_anew(log: str) -> bool:
+    """Whether it was kopf that met the apiserver's refusal, and the operator began anew after it."""
+    return "kopf._cogs.clients" in log and "watching namespaces" in log[log.rindex("Traceback") :]
 
 
 def i12_no_secrets(run: Run) -> list[str]:
