@@ -92,7 +92,7 @@ test: ## everything: verify, the pure and api tiers, a part of the campaign, the
 	@$(PY) tests/summary.py $(REPORTS)
 
 .PHONY: test-pure
-test-pure: venv ## the pure tier: planner, renderers, server; no cluster (under a minute)
+test-pure: venv ## the pure tier: planner, renderers, server; no cluster (five minutes, the server most of it)
 	@mkdir -p $(REPORTS)
 	@.venv-server/bin/python $(call PYTEST,server) tests/server >$(REPORTS)/server.log 2>&1 & server=$$!; \
 	$(PY) $(call PYTEST,pure) tests/pure tests/cluster_io tests/local_cluster tests/contract tests/demo && pure=0 || pure=$$?; \
