@@ -156,8 +156,9 @@ def i11_alive(run: Run) -> list[str]:
 
 
 def _begun_anew(log: str) -> bool:
-    """Whether it was kopf that met the apiserver's refusal, and the operator began anew after it."""
-    return "kopf._cogs.clients" in log and "watching namespaces" in log[log.rindex("Traceback") :]
+    """Whether each traceback is of kopf's client, which met a refusal, and the operator began anew after the last."""
+    _, *tracebacks = log.split("Traceback (most recent call last):")
+    return all("/kopf/_cogs/clients/" in each for each in tracebacks) and "watching namespaces" in tracebacks[-1]
 
 
 def i12_no_secrets(run: Run) -> list[str]:
