@@ -73,3 +73,32 @@ def room(tmp_path: Path) -> Path:
     directory = tmp_path / "model"
     directory.mkdir()
     return directory
+
+
+_SLOW = """
+import time
+import mlflow
+
+class Slow(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        time.sleep(float(model_input["seconds"].max()))
+        return model_input["seconds"].to_numpy()
+
+mlflow.models.set_model(Slow())
+"""
+
+
+@pytest.fixture(scope="session")
+def slow_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that takes as long as it is told."""
+    import mlflow.pyfunc
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    root = tmp_path_factory.mktemp("slow")
+    (root / "slow.py").write_text(_SLOW)
+    signature = ModelSignature(Schema([ColSpec("double", "seconds")]))
+    mlflow.pyfunc.save_model(
+        root / "model", python_model=str(root / "slow.py"), signature=signature, pip_requirements=["mlflow"]
+    )
+    return root / "model"

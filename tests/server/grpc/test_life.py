@@ -57,37 +57,6 @@ async def test_calls_past_their_deadline_or_given_up_never_reach_the_model():
     assert 'ferryman_requests_total{code="499",model="iris",protocol="grpc"' in page
 
 
-@pytest.fixture(scope="module")
-def slow_model(tmp_path_factory):
-    """A model that takes as long as it is told."""
-    import mlflow.pyfunc
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
-
-    root = tmp_path_factory.mktemp("slow")
-    (root / "slow.py").write_text(_SLOW)
-    mlflow.pyfunc.save_model(
-        root / "model",
-        python_model=str(root / "slow.py"),
-        signature=ModelSignature(Schema([ColSpec("double", "seconds")])),
-        pip_requirements=["mlflow"],
-    )
-    return root / "model"
-
-
-_SLOW = """
-import time
-import mlflow
-
-class Slow(mlflow.pyfunc.PythonModel):
-    def predict(self, context, model_input, params=None):
-        time.sleep(float(model_input["seconds"].max()))
-        return model_input["seconds"].to_numpy()
-
-mlflow.models.set_model(Slow())
-"""
-
-
 async def test_a_stop_loses_no_call(slow_model, tmp_path):
     port = str(process.free_port())
     with process.server(
