@@ -46,6 +46,7 @@ class Settings:
     port: int = 8080
     grpc_port: int = 9000  # 0: no gRPC
     warmup_requests: int = 10
+    warmup_file: Path | None = None  # else the one beside the model, if there is one
     max_batch_size: int = 64
     max_body_bytes: int = 64 * _MIB
     max_artifact_bytes: int = 20 * 1024 * _MIB
@@ -89,6 +90,7 @@ def from_environment(env: Mapping[str, str]) -> Settings:
         port=_whole(env, "FERRYMAN_PORT", 8080, least=0),
         grpc_port=_whole(env, "FERRYMAN_GRPC_PORT", 9000, least=0),
         warmup_requests=_whole(env, "FERRYMAN_WARMUP_REQUESTS", 10, least=0),
+        warmup_file=Path(env["FERRYMAN_WARMUP_FILE"]) if env.get("FERRYMAN_WARMUP_FILE") else None,
         max_batch_size=_whole(env, "FERRYMAN_MAX_BATCH_SIZE", 64, least=1),
         max_body_bytes=_whole(env, "FERRYMAN_MAX_BODY_BYTES", 64 * _MIB, least=1),
         max_artifact_bytes=_whole(env, "FERRYMAN_MAX_ARTIFACT_BYTES", 20 * 1024 * _MIB, least=1),

@@ -23,6 +23,7 @@ def test_the_operators_environment_becomes_settings():
             "FERRYMAN_PVC_MOUNT": "/p",
             "FERRYMAN_PORT": "9000",
             "FERRYMAN_WARMUP_REQUESTS": "3",
+            "FERRYMAN_WARMUP_FILE": "/w/recorded.jsonl",
             "FERRYMAN_MAX_BATCH_SIZE": "32",
             "FERRYMAN_DRAIN_SECONDS": "9",
             "FERRYMAN_TERMINATION_LOG": "/t",
@@ -41,6 +42,7 @@ def test_the_operators_environment_becomes_settings():
         pvc_mount=Path("/p"),
         port=9000,
         warmup_requests=3,
+        warmup_file=Path("/w/recorded.jsonl"),
         max_batch_size=32,
         drain_seconds=9,
         termination_log=Path("/t"),
@@ -48,7 +50,7 @@ def test_the_operators_environment_becomes_settings():
 
 
 def test_empty_values_mean_the_defaults():
-    env = dict.fromkeys(("FERRYMAN_MODEL_VERSION", "FERRYMAN_MODEL_FORMAT", "FERRYMAN_MODEL_DIGEST"), "")
+    env = dict.fromkeys(("FERRYMAN_MODEL_VERSION", "FERRYMAN_MODEL_FORMAT", "FERRYMAN_WARMUP_FILE"), "")
 
     assert settings.from_environment({"FERRYMAN_MODEL_NAME": "fraud", **env}) == Settings("fraud")
 

@@ -17,6 +17,7 @@ SUFFIXES: dict[Format, tuple[str, ...]] = {
     Format.KSERVE: (".py",),
 }
 _PEEK = 4096
+_BESIDE = {"warmup.jsonl", "requirements.txt"}  # what may lie beside a model that is one file of no known name
 
 
 class Trust(enum.Enum):
@@ -45,7 +46,7 @@ def detect(root: Path, wanted: Format, model: str) -> Found:
     # A class opens the files beside it by itself.
     found = [one for one in found if one.format is Format.KSERVE] or found
     if not found and wanted is not Format.AUTO:
-        lone = files(root)
+        lone = [path for path in files(root) if path.name not in _BESIDE]
         found = [Found(wanted, path) for path in lone if len(lone) == 1]
     if not found:
         what = "no file of a known format" if wanted is Format.AUTO else f"no {wanted} file"
