@@ -62,7 +62,7 @@ class Served:
             return {}
         return {
             names.revision_of_host(each["destination"]["host"]): each.get("weight", 100)
-            for each in route["spec"]["http"][0]["route"]
+            for each in route["spec"]["http"][-1]["route"]
         }
 
     def children(self) -> list[dict[str, Any]]:

@@ -311,7 +311,7 @@ def test_weights_that_were_set_by_hand_are_set_back_with_one_write(canary: Serve
     split = canary.weights()
     is_quiet(canary, operator, 2)
     before = written(operator, "VirtualService")
-    for destination in route["spec"]["http"][0]["route"]:
+    for destination in route["spec"]["http"][-1]["route"]:
         destination["weight"] = 50
     canary.kubectl.patch("virtualservice", "fraud", {"spec": {"http": route["spec"]["http"]}})
 

@@ -119,7 +119,7 @@ def test_a_shadow_is_mirrored_to_and_has_no_weight(fraud: Served) -> None:
     fraud.apply(V2, rollout={"shadow": {"percent": 25}})
     fraud.rests("Shadowing", "100/0")
 
-    rule = (fraud.kubectl.get("virtualservice", "fraud") or {})["spec"]["http"][0]
+    rule = (fraud.kubectl.get("virtualservice", "fraud") or {})["spec"]["http"][-1]
     v2 = fraud.revision("candidate")
     assert fraud.weights() == {v1: 100}
     assert rule["mirror"]["host"].startswith(f"{v2}.")

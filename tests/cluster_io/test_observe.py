@@ -116,6 +116,31 @@ def test_a_route_for_chosen_requests_alone_gives_nobody_else_a_share() -> None:
     assert look(route(chosen)).route == Route(matched="fraud-2")
 
 
+CALLS = {"match": [{"headers": {"content-type": {"prefix": "application/grpc"}}}]}
+"""How the rule for everybody's gRPC calls begins."""
+
+
+def test_the_rule_for_calls_is_no_rule_for_chosen_requests() -> None:
+    split = {"route": [to("fraud-1", weight=90), to("fraud-2-canary", weight=10)]}
+
+    assert look(route({**CALLS, **split}, split)).route == Route(weights={"fraud-1": 90, "fraud-2": 10})
+
+
+def test_a_revision_that_calls_alone_go_to_is_named_by_the_route() -> None:
+    calls = {**CALLS, "route": [to("fraud-2")], "mirror": {"host": "fraud-3.default.svc.cluster.local"}}
+
+    seen = look(route(calls, {"route": [to("fraud-1")]})).route
+
+    assert seen == Route(weights={"fraud-1": 100, "fraud-2": 0, "fraud-3": 0})
+
+
+def test_calls_that_are_chosen_by_another_header_too_are_chosen_requests() -> None:
+    headers = {"content-type": {"prefix": "application/grpc"}, "x-beta": {"exact": "1"}}
+    chosen = {"match": [{"headers": headers}], "route": [to("fraud-2-canary", weight=100)]}
+
+    assert look(route(chosen, {"route": [to("fraud-1")]})).route == Route(weights={"fraud-1": 100}, matched="fraud-2")
+
+
 def test_the_front_service_remembers_what_was_decided() -> None:
     front = child("Service", "fraud", None, annotations={names.ANNOTATION_MEMORY: '{"phase": "Canary", "new": 1}'})
 

@@ -11,8 +11,11 @@ from pure.simulation import Cluster, serving
 
 from ferryman import settings as operator_settings
 from ferryman.api import conditions
+from ferryman.api.modeldeployment import Format
 from ferryman.cluster import obstacle
-from ferryman.render import deployment as rendered
+from ferryman.render import environment as rendered
+from ferryman.render import pod as pods
+from ferryman.render import trust
 from ferryman_server import reason
 from ferryman_server import settings as server_settings
 
@@ -76,6 +79,38 @@ def test_the_server_understands_what_the_operator_tells_it(containers: str) -> N
     assert (told.port, told.warmup_requests, told.max_batch_size, told.drain_seconds) == (8080, 3, 7, 2)
 
 
+def test_the_server_remembers_answers_where_and_for_as_long_as_the_spec_says() -> None:
+    secret = {"name": "redis", "key": "url"}
+    body = pod(
+        model={"uri": "s3://models/fraud"},
+        server={"cache": {"memory": "64Mi", "ttlSeconds": 60, "redisSecret": secret}},
+    )
+
+    (redis,) = [entry for entry in body["containers"][0]["env"] if entry["name"] == "FERRYMAN_CACHE_REDIS"]
+    assert redis == {"name": "FERRYMAN_CACHE_REDIS", "valueFrom": {"secretKeyRef": secret}}
+    told = server_settings.from_environment(environment(body["containers"][0]))
+    assert (told.cache_bytes, told.cache_ttl_seconds) == (64 * 1024 * 1024, 60)
+    assert not [name for name in environment(body["initContainers"][0]) if "CACHE" in name]
+
+
+def test_no_answer_is_remembered_unless_somebody_asks_for_it() -> None:
+    told = server_settings.from_environment(environment(pod(model={"uri": "models:/fraud/1"})["containers"][0]))
+
+    assert (told.cache_bytes, told.cache_redis) == (0, "")
+
+
+def test_the_ports_of_the_pod_are_those_that_the_server_listens_on() -> None:
+    server = pod(model={"uri": "models:/fraud/1"})["containers"][0]
+
+    told = server_settings.from_environment(environment(server))
+    named = {port["name"]: port["containerPort"] for port in server["ports"]}
+    assert named == {"http": told.port, "grpc": told.grpc_port}
+
+
+def test_every_format_that_the_spec_may_name_is_one_that_the_server_reads() -> None:
+    assert {each.value for each in Format} == {each.value for each in server_settings.Format}
+
+
 def test_a_model_may_be_optimized_unless_somebody_says_no() -> None:
     told = environment(pod(model={"uri": "models:/fraud/1"})["containers"][0])
 
@@ -107,7 +142,7 @@ def test_a_registry_model_may_be_a_pickle_and_a_bucket_may_not() -> None:
     ],
 )
 def test_a_source_that_is_trusted_is_a_place_and_no_text(source: str, uri: str, trusted: bool) -> None:
-    assert rendered.trusted(uri, operator_settings.Settings(trusted_sources=(source,))) is trusted
+    assert trust.trusted(uri, operator_settings.Settings(trusted_sources=(source,))) is trusted
 
 
 def test_the_hosts_that_may_be_private_reach_the_fetch() -> None:
@@ -115,7 +150,7 @@ def test_the_hosts_that_may_be_private_reach_the_fetch() -> None:
     revision = serving().status.stable
     settings = operator_settings.Settings(private_hosts=("models.corp.example", ".storage.example"))
 
-    body = rendered.deployment(owner, revision, settings)["spec"]["template"]["spec"]
+    body = pods.spec(owner, revision, settings)
 
     told = server_settings.from_environment(environment(body["initContainers"][0]))
     assert told.private_hosts == settings.private_hosts

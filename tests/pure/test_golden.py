@@ -55,9 +55,38 @@ def credentials_for_the_fetch() -> Cluster:
     return cluster.settle()
 
 
-@pytest.mark.parametrize(
-    "world", [canary_at_ten_percent, shadow_of_everything, one_gpu_from_a_claim, credentials_for_the_fetch]
-)
+def answers_remembered() -> Cluster:
+    cluster = Cluster()
+    cache = {"memory": "64Mi", "redisSecret": {"name": "redis", "key": "url"}}
+    cluster.patch(model={"uri": "s3://models/v1"}, server={"cache": cache})
+    return cluster.settle()
+
+
+def a_guest_on_a_gpu() -> Cluster:
+    cluster = Cluster()
+    container = {
+        "args": ["tritonserver", "--model-repository=$(FERRYMAN_MODEL_DIR)"],
+        "env": [{"name": "HOME", "value": "/opt"}, {"name": "EMPTY", "value": ""}],
+        "port": 8000,
+        "grpcPort": 8001,
+        "protocol": "V2",
+    }
+    image = "nvcr.io/nvidia/tritonserver:25.10-py3"
+    resources = {"limits": {"nvidia.com/gpu": 1}}
+    cluster.patch(
+        model={"uri": "s3://models/v1", "secretName": "s3-reader"},
+        server={"image": image, "container": container, "resources": resources},
+    )
+    return cluster.settle()
+
+
+WORLDS = [
+    *(canary_at_ten_percent, shadow_of_everything, one_gpu_from_a_claim, credentials_for_the_fetch),
+    *(answers_remembered, a_guest_on_a_gpu),
+]
+
+
+@pytest.mark.parametrize("world", WORLDS)
 def test_the_cluster_holds_exactly_this(world: Callable[[], Cluster], request: pytest.FixtureRequest) -> None:
     path = GOLDEN / f"{world.__name__.replace('_', '-')}.yaml"
 
@@ -70,7 +99,7 @@ def test_the_cluster_holds_exactly_this(world: Callable[[], Cluster], request: p
     assert held == list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
 
 
-@pytest.mark.parametrize("world", [canary_at_ten_percent, one_gpu_from_a_claim, credentials_for_the_fetch])
+@pytest.mark.parametrize("world", WORLDS)
 def test_nothing_is_rendered_that_the_apiserver_drops(world: Callable[[], Cluster]) -> None:
     """An empty value was dropped, missed at the next look, and applied again: at every look, for ever."""
     empty = [path for child in world().children.values() for path in _empty(child, child["kind"])]

@@ -48,8 +48,8 @@ IDENTITY = (
 REQUIRED = frozenset({"metadata", "spec", "destination", "host", "type", "status", "name", "exitCode", "state"})
 """What no schema lets be left out."""
 WORDS = sorted((Path(__file__).parents[1] / "cluster_io" / "words").glob("*.json"))
-RULED = {"duration", "name", "exact", "prefix"}
-"""Fields whose pattern is a rule of the CRD and no part of its schema."""
+RULED = {"duration", "name", "exact", "prefix", "memory", "env"}
+"""Fields of which the rules of the CRD ask more than its schema."""
 V2 = {"uri": "s3://models/v2"}
 VERBS = ("promote", "abort", "pause", "resume", "retry", "rollback", "nonsense", "")
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ferryman.api.modeldeployment import GPU, Resources, Server
 from ferryman.api.revision import PodSettings, ResolvedModel, Revision
+from ferryman.api.server import GPU, Resources, Server
 from ferryman.observed import Node
 from ferryman.rollout import room
 

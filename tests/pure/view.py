@@ -24,7 +24,9 @@ def name_of(revision: Revision | None) -> str | None:
 
 def route_of(virtual_service: dict[str, Any]) -> Route:
     """Read a route back from its text."""
-    *chosen, rule = virtual_service["spec"]["http"]
+    *chosen, calls, rule = virtual_service["spec"]["http"]
+    assert [each["weight"] for each in calls["route"]] == [each["weight"] for each in rule["route"]]
+    assert calls.get("mirrorPercentage") == rule.get("mirrorPercentage")
     mirror = rule.get("mirror")
     matched = chosen[0]["route"][0]["destination"]["host"] if chosen else None
     return Route(

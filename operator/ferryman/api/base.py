@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, WithJsonSchema
 from pydantic.alias_generators import to_camel
 from pydantic.config import JsonDict
+
+SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+"""What Kubernetes takes for the name of most objects."""
 
 
 class Model(BaseModel):
@@ -36,3 +39,8 @@ def rule(cel: str, message: str, field: str | None = None) -> JsonDict:
 def ruled(*rules: JsonDict) -> JsonDict:
     """Return what a model's schema carries so that the apiserver holds users to the rules."""
     return {"x-kubernetes-validations": list(rules)}
+
+
+def told(length: int, **bounds: int) -> WithJsonSchema:
+    """Leave the pattern to a rule: the apiserver would tell a user the pattern, a rule tells what to write."""
+    return WithJsonSchema({"type": "string", "maxLength": length, **bounds})

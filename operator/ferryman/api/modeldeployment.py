@@ -10,12 +10,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, ConfigDict, Field
 
 from ferryman.api import reference
-from ferryman.api.base import Model, rule, ruled
+from ferryman.api.base import SUBDOMAIN, Model, rule, ruled
 from ferryman.api.rollout import Rollout
 from ferryman.api.scaling import Scaling
+from ferryman.api.server import GPU, Server
 
 GROUP = "ferryman.dev"
 VERSION = "v1alpha1"
@@ -25,22 +26,6 @@ PLURAL = "modeldeployments"
 
 MAX_NAME = 46  # leaves room for a revision's hash and "-canary" inside the 63 characters of a Service's name
 
-SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
-"""What Kubernetes takes for the name of most objects."""
-QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
-Quantity = Annotated[
-    str,
-    BeforeValidator(lambda value: str(value) if type(value) is int else value),
-    Field(pattern=QUANTITY, max_length=32),
-    WithJsonSchema(
-        {
-            "anyOf": [{"type": "integer"}, {"type": "string"}],
-            "x-kubernetes-int-or-string": True,
-            "pattern": QUANTITY,
-            "maxLength": 32,
-        }
-    ),
-]
 Host = Annotated[
     str,
     Field(pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$", max_length=253),
@@ -56,6 +41,7 @@ class Format(StrEnum):
     XGBOOST = "xgboost"
     LIGHTGBM = "lightgbm"
     ONNX = "onnx"
+    KSERVE = "kserve"
 
 
 class ModelSource(Model):
@@ -80,82 +66,6 @@ class ModelSource(Model):
     """A Secret in the same namespace whose keys become environment variables of the step that fetches the
     artefact (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL, MLFLOW_TRACKING_TOKEN, ...). The
     operator never reads it, and the serving container never sees it."""
-
-
-class Resources(Model):
-    """Compute resources of one serving pod, as in a container's `resources`."""
-
-    model_config = ConfigDict(
-        json_schema_extra=ruled(
-            rule(
-                "!has(self.requests) || !has(self.limits) || self.requests.all(name, !(name in self.limits) || "
-                "quantity(string(self.requests[name])).compareTo(quantity(string(self.limits[name]))) <= 0)",
-                "spec.server.resources.requests must not exceed spec.server.resources.limits",
-                ".requests",
-            )
-        )
-    )
-
-    requests: Annotated[dict[str, Quantity], Field(max_length=16)] = {}
-    """What the scheduler sets aside for each pod."""
-
-    limits: Annotated[dict[str, Quantity], Field(max_length=16)] = {}
-    """What each pod may use at most. `nvidia.com/gpu` here chooses the GPU image and tolerates GPU nodes."""
-
-
-GPU = "nvidia.com/gpu"
-
-
-class Batching(Model):
-    """How concurrent requests share one call of the model. A lone request never waits."""
-
-    max_batch_size: Annotated[int, Field(ge=1, le=4096)] = 64
-    """The most rows in one call of the model; 1 turns batching off."""
-
-
-class Warmup(Model):
-    """What a pod does between loading its model and saying that it is ready."""
-
-    requests: Annotated[int, Field(ge=0, le=1000)] = 5
-    """How many predictions are made on the model's example, or on rows that fit its schema."""
-
-
-class Optimize(StrEnum):
-    """Whether a model may be served by a program that answers the same, only faster."""
-
-    AUTO = "auto"
-    OFF = "off"
-
-
-class Server(Model):
-    """The pods that serve a revision."""
-
-    model_config = ConfigDict(
-        json_schema_extra=ruled(
-            rule(
-                f"!has(self.resources) || !has(self.resources.requests) || "
-                f"!('{GPU}' in self.resources.requests) || "
-                f"(has(self.resources.limits) && '{GPU}' in self.resources.limits && "
-                f"string(self.resources.limits['{GPU}']) == string(self.resources.requests['{GPU}']))",
-                f"spec.server.resources.limits must hold {GPU} with the same number as requests: "
-                "Kubernetes does not overcommit GPUs",
-                ".resources",
-            )
-        )
-    )
-
-    resources: Resources = Resources()
-    """Compute resources of one serving pod."""
-
-    batching: Batching = Batching()
-    """How concurrent requests share one call of the model."""
-
-    warmup: Warmup = Warmup()
-    """What a pod does before it says that it is ready."""
-
-    optimize: Optimize = Optimize.AUTO
-    """`auto` serves a scikit-learn model as an ONNX graph where both answered a few hundred rows alike; `"off"`, with
-    its quotes, because YAML takes the bare word for false, serves it as it is."""
 
 
 class Routing(Model):

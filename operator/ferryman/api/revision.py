@@ -8,7 +8,9 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from ferryman.api.base import Model
-from ferryman.api.modeldeployment import Format, Server
+from ferryman.api.guest import Image
+from ferryman.api.modeldeployment import Format
+from ferryman.api.server import Server
 
 
 class ResolvedModel(Model):
@@ -40,7 +42,7 @@ class PodSettings(Model):
     secret_name: str | None = None
     """The Secret whose keys the fetching step gets as environment."""
     server: Server = Server()
-    """Resources, batching and warm-up."""
+    """Resources, and how the server in them is run."""
 
 
 class Revision(Model):
@@ -52,8 +54,8 @@ class Revision(Model):
     """The revision's name, which its Deployment, Service and autoscaler carry."""
     model: ResolvedModel
     """The model it serves."""
-    image: Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._/:@-]*$", max_length=512)]
-    """The server image its pods run."""
+    image: Image
+    """The bundled image: it fetches the model, and serves it unless the pod names a server of its own."""
     pod: PodSettings
     """The settings of its pods, so that a later spec cannot reach into a revision that serves."""
     since: datetime

@@ -10,26 +10,17 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, WithJsonSchema
+from pydantic import ConfigDict, Field
 
-from ferryman.api.base import Model, rule, ruled
+from ferryman.api.base import Model, rule, ruled, told
+from ferryman.api.match import Match
 
 Percent = Annotated[int, Field(ge=0, le=100)]
 
 _UNITS = {"h": 3600, "m": 60, "s": 1}
 DURATION = r"^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,7}s)?$"
-HEADER_NAME = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
-HEADER_VALUE = r"^[!-~]([ -~]*[!-~])?$"
 
-
-def _told(length: int, **bounds: int) -> WithJsonSchema:
-    """Leave the pattern to a rule: the apiserver would tell a user the pattern, a rule tells what to write."""
-    return WithJsonSchema({"type": "string", "maxLength": length, **bounds})
-
-
-Duration = Annotated[str, Field(pattern=DURATION, min_length=2, max_length=20), _told(20)]
-HeaderName = Annotated[str, Field(pattern=HEADER_NAME, max_length=64), _told(64)]
-HeaderValue = Annotated[str, Field(pattern=HEADER_VALUE, min_length=1, max_length=256), _told(256, minLength=1)]
+Duration = Annotated[str, Field(pattern=DURATION, min_length=2, max_length=20), told(20)]
 
 
 class Pause(Model):
@@ -84,80 +75,6 @@ class Step(Model):
 
     pause: Pause | None = None
     """What holds the step once its share is reached. Without it the next step follows at once."""
-
-
-class Header(Model):
-    """A header with its value, or with how its value begins."""
-
-    model_config = ConfigDict(
-        json_schema_extra=ruled(
-            rule(
-                "has(self.exact) != has(self.prefix)",
-                "a header must have either exact or prefix: to match two values, write two matches",
-            ),
-            rule(
-                f"self.name.matches('{HEADER_NAME}')",
-                "a header's name must be lower-case letters, digits and hyphens: so the mesh sees every name",
-                ".name",
-            ),
-            rule(
-                f"!has(self.exact) || self.exact.matches('{HEADER_VALUE}')",
-                "a header's exact value must be printable ASCII without spaces at its ends",
-                ".exact",
-            ),
-            rule(
-                f"!has(self.prefix) || self.prefix.matches('{HEADER_VALUE}')",
-                "a header's prefix must be printable ASCII without spaces at its ends",
-                ".prefix",
-            ),
-            rule(
-                "!(self.name in ['cookie', 'host', 'uri', 'scheme', 'method', 'authority'])",
-                "a header's name must not be cookie, which has a field of its own, nor host, uri, scheme, method or "
-                "authority, which Istio does not match as headers: match another header",
-                ".name",
-            ),
-        )
-    )
-
-    name: HeaderName
-    """The header's name in lower case."""
-    exact: HeaderValue | None = None
-    """The header's whole value."""
-    prefix: HeaderValue | None = None
-    """How the header's value begins."""
-
-
-class Cookie(Model):
-    """A cookie with its value."""
-
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=64)]
-    """The cookie's name."""
-    value: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=128)]
-    """The cookie's whole value."""
-
-
-class Match(Model):
-    """One choice of requests: those that fulfil everything that is said here."""
-
-    model_config = ConfigDict(
-        json_schema_extra=ruled(
-            rule(
-                "has(self.cookie) || (has(self.headers) && self.headers.size() > 0)",
-                "a match must name a header or a cookie: an empty one would mean every request",
-            ),
-        )
-    )
-
-    headers: Annotated[
-        list[Header],
-        Field(
-            max_length=8,
-            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
-        ),
-    ] = []
-    """Headers that a request must carry, each of them."""
-    cookie: Cookie | None = None
-    """A cookie that a request must carry."""
 
 
 class Canary(Model):

@@ -15,7 +15,7 @@ from typing import Any
 
 from kubernetes.utils import quantity
 
-from ferryman.api.modeldeployment import GPU
+from ferryman.api.server import GPU
 from ferryman.cluster import errors, kinds
 from ferryman.cluster.client import Client
 from ferryman.observed import Node

@@ -120,19 +120,35 @@ def _annotation(body: Body, name: str) -> str | None:
 
 
 def _route(virtual_service: Body) -> Route:
-    """Read the live split: rules for chosen requests, and then the one for all others, behind which none is heard."""
+    """Read the live split: rules for chosen requests, and then the ones for all others, the last of which is theirs.
+
+    A revision that any rule names is named by the route, though none of everyone's requests may go to it.
+    """
     rules = (virtual_service.get("spec") or {}).get("http") or []
-    chosen = [rule for rule in rules if rule.get("match")]
+    chosen = [rule for rule in rules if rule.get("match") and not _of_calls(rule)]
     everyone: Body = next((rule for rule in rules if not rule.get("match")), {})
     matched = next((revision for rule in chosen for revision in _weights(rule)), None)
+    calls = {revision: 0 for rule in rules if _of_calls(rule) for revision in _named(rule)}
+    weights = calls | _weights(everyone)
     if everyone.get("mirror") is None:
-        return Route(weights=_weights(everyone), matched=matched)
+        return Route(weights=weights, matched=matched)
     return Route(
-        weights=_weights(everyone),
+        weights=weights,
         mirror=names.revision_of_host(everyone["mirror"]["host"]),
         mirror_percent=round((everyone.get("mirrorPercentage") or {}).get("value", 100)),
         matched=matched,
     )
+
+
+def _of_calls(rule: Body) -> bool:
+    """Tell whether a rule is everyone's, for gRPC calls: it asks for nothing but their content."""
+    asked = [set(match) | set(match.get("headers") or {}) for match in rule.get("match") or []]
+    return bool(asked) and all(words == {"headers", names.CONTENT_TYPE} for words in asked)
+
+
+def _named(rule: Body) -> set[str]:
+    mirror = [names.revision_of_host(rule["mirror"]["host"])] if rule.get("mirror") else []
+    return {*_weights(rule), *mirror}
 
 
 def _weights(rule: Body) -> dict[str, int]:

@@ -31,9 +31,13 @@ SCALE_MANAGER = "ferryman-scale"
 
 CANARY_SUFFIX = "-canary"
 
-PORT = 8080
-"""Where the model server listens inside its pod."""
-SERVICE_PORT = 80
+HTTP, GRPC = "http", "grpc"
+"""A pod's ports, wherever its server listens: a Service that selects pods of several revisions finds each one's."""
+PORT, GRPC_PORT = 8080, 9000
+"""Where the bundled server listens inside its pod."""
+CONTENT_TYPE, GRPC_CONTENT = "content-type", "application/grpc"
+"""By what a gRPC call is known, whatever port it came to (the protocol's own specification: it begins with this)."""
+SERVICE_PORT, SERVICE_GRPC_PORT = 80, 9000
 """Where a revision's Service and the front Service listen."""
 
 

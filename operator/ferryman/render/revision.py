@@ -28,7 +28,7 @@ def wished(name: str, spec: ModelDeploymentSpec, model: ResolvedModel, settings:
     return Revision(
         revision=names.revision(name, digest(model, pod)),
         model=model,
-        image=settings.server_gpu_image if gpus(spec) else settings.server_image,
+        image=settings.server_gpu_image if gpus(spec) and spec.server.image is None else settings.server_image,
         pod=pod,
         since=now,
     )

@@ -34,7 +34,8 @@ def _service(metadata: dict[str, Any], selector: dict[str, str]) -> dict[str, An
             "type": "ClusterIP",
             "selector": selector,
             "ports": [
-                {"name": "http", "port": names.SERVICE_PORT, "targetPort": "http", "protocol": "TCP"},
+                {"name": name, "port": port, "targetPort": name, "protocol": "TCP"}
+                for name, port in ((names.HTTP, names.SERVICE_PORT), (names.GRPC, names.SERVICE_GRPC_PORT))
             ],
         },
     }

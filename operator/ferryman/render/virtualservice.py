@@ -1,4 +1,4 @@
-"""The route: a split becomes Istio weights and a mirror, chosen requests a rule before it.
+"""The route: a split becomes Istio weights and a mirror, chosen requests a rule before it, gRPC a rule beside each.
 
 A revision without a share, a mirror or chosen requests is not named at all.
 """
@@ -6,10 +6,11 @@ A revision without a share, a mirror or chosen requests is not named at all.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
+from ferryman.api.match import Cookie, Match
 from ferryman.api.modeldeployment import ObjectMeta, Routing
-from ferryman.api.rollout import Cookie, Match
 from ferryman.render import meta, names
 from ferryman.rollout.traffic import Split
 
@@ -17,13 +18,28 @@ from ferryman.rollout.traffic import Split
 RETRIES = {"attempts": 3, "retryOn": "connect-failure,refused-stream,unavailable,reset,503"}
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One of the ports of a revision's Services, and by what its requests are known."""
+
+    port: int
+    headers: dict[str, dict[str, str]]
+
+
+DOORS = (
+    Door(names.SERVICE_GRPC_PORT, {names.CONTENT_TYPE: {"prefix": names.GRPC_CONTENT}}),
+    Door(names.SERVICE_PORT, {}),
+)
+"""In the order of the rules. A gateway has one port for all, so a call is known by its content and not its port."""
+
+
 def virtual_service(
     owner: ObjectMeta, routing: Routing, matches: list[Match], split: Split, domain: str
 ) -> dict[str, Any]:
     """Return the route of a ModelDeployment, for its gateways and for clients in the mesh."""
-    rules = [_everyone(owner, split, domain)]
+    rules = [_everyone(owner, split, domain, door) for door in DOORS]
     if split.matched and split.candidate is not None:
-        rules.insert(0, _chosen(owner, matches, split.candidate, domain))
+        rules = [*(_chosen(owner, matches, split.candidate, domain, door) for door in DOORS), *rules]
     return {
         "apiVersion": "networking.istio.io/v1",
         "kind": "VirtualService",
@@ -36,26 +52,28 @@ def virtual_service(
     }
 
 
-def _everyone(owner: ObjectMeta, split: Split, domain: str) -> dict[str, Any]:
-    """Return the rule for every request that was not chosen."""
+def _everyone(owner: ObjectMeta, split: Split, domain: str, door: Door) -> dict[str, Any]:
+    """Return the rule for every request at a door that was not chosen."""
     rule: dict[str, Any] = {
         "route": [
-            {"destination": _destination(owner, address, domain), "weight": weight}
+            {"destination": _destination(owner, address, domain, door), "weight": weight}
             for address, weight in _weights(split)
         ],
         "retries": RETRIES,
     }
+    if door.headers:
+        rule["match"] = [{"headers": door.headers}]
     if split.candidate is not None and split.mirror_percent > 0:
-        rule["mirror"] = _destination(owner, split.candidate, domain)
+        rule["mirror"] = _destination(owner, split.candidate, domain, door)
         rule["mirrorPercentage"] = {"value": split.mirror_percent}
     return rule
 
 
-def _chosen(owner: ObjectMeta, matches: list[Match], candidate: str, domain: str) -> dict[str, Any]:
+def _chosen(owner: ObjectMeta, matches: list[Match], candidate: str, domain: str, door: Door) -> dict[str, Any]:
     """Return the rule for chosen requests, which may fall back as a candidate's others do."""
     return {
-        "match": [{"headers": _headers(match)} for match in matches],
-        "route": [{"destination": _destination(owner, names.canary(candidate), domain), "weight": 100}],
+        "match": [{"headers": _headers(match) | door.headers} for match in matches],
+        "route": [{"destination": _destination(owner, names.canary(candidate), domain, door), "weight": 100}],
         "retries": RETRIES,
     }
 
@@ -82,8 +100,5 @@ def _weights(split: Split) -> list[tuple[str, int]]:
     return [(address, weight) for address, weight in shares if weight > 0]
 
 
-def _destination(owner: ObjectMeta, address: str, domain: str) -> dict[str, Any]:
-    return {
-        "host": names.host(address, owner.namespace, domain),
-        "port": {"number": names.SERVICE_PORT},
-    }
+def _destination(owner: ObjectMeta, address: str, domain: str, door: Door) -> dict[str, Any]:
+    return {"host": names.host(address, owner.namespace, domain), "port": {"number": door.port}}

@@ -10,8 +10,8 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 
-from ferryman.api.modeldeployment import GPU
 from ferryman.api.revision import Revision
+from ferryman.api.server import GPU
 from ferryman.observed import Node
 
 PODS = "pods"

@@ -244,11 +244,11 @@ def test_chosen_requests_go_to_the_candidate_at_any_share() -> None:
     assert (cluster.status.phase, cluster.weights(), route.matched) == (Phase.DARK, {V1: 100}, cluster.revision(V2))
     assert cluster.status.traffic is not None
     assert cluster.status.traffic.matched
-    chosen = cluster.children["VirtualService", "fraud"]["spec"]["http"][0]
-    assert chosen["match"] == [
-        {"headers": {"x-beta": {"exact": "yes"}}},
-        {"headers": {"cookie": {"regex": "(.*; ?)?beta=1(;.*)?"}}},
-    ]
+    calls, chosen, *_ = cluster.children["VirtualService", "fraud"]["spec"]["http"]
+    asked = [{"x-beta": {"exact": "yes"}}, {"cookie": {"regex": "(.*; ?)?beta=1(;.*)?"}}]
+    assert chosen["match"] == [{"headers": headers} for headers in asked]
+    grpc = {"content-type": {"prefix": "application/grpc"}}
+    assert calls["match"] == [{"headers": {**headers, **grpc}} for headers in asked]
 
 
 def test_chosen_requests_do_not_make_a_dark_launch_a_withdrawal() -> None:
