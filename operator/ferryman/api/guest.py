@@ -11,7 +11,10 @@ from ferryman.api.base import Model, rule, ruled
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
 """A port that a process without rights may listen on."""
-Image = Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._/:@-]*$", max_length=512)]
+_PART = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
+IMAGE = rf"^{_PART}(:[0-9]{{1,5}})?(/{_PART})*(:[A-Za-z0-9_][A-Za-z0-9._-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?$"
+Image = Annotated[str, Field(pattern=IMAGE, max_length=512)]
+"""An image as a registry knows it: host, path, tag and digest, of which only a path has to be there."""
 Word = Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[^\x00]*$")]
 
 
@@ -69,6 +72,12 @@ class Container(Model):
                 "spec.server.container.grpcPort must not be spec.server.container.port",
                 ".grpcPort",
             ),
+            rule(
+                f"!has(self.env) || self.env.all(one, !one.name.startsWith('{RESERVED}'))",
+                f"spec.server.container.env must not name a variable that begins with {RESERVED}: those are the "
+                "operator's",
+                ".env",
+            ),
         )
     )
 
@@ -85,13 +94,6 @@ class Container(Model):
             json_schema_extra={
                 "x-kubernetes-list-type": "map",
                 "x-kubernetes-list-map-keys": ["name"],
-                **ruled(
-                    rule(
-                        f"self.all(one, !one.name.startsWith('{RESERVED}'))",
-                        f"spec.server.container.env must not name a variable that begins with {RESERVED}: those are "
-                        "the operator's",
-                    )
-                ),
             },
         ),
         AfterValidator(_foreign),

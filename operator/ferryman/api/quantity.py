@@ -18,20 +18,22 @@ def _text(value: object) -> object:
     return str(value) if type(value) is int else value
 
 
-def _schema(pattern: str) -> WithJsonSchema:
+def _schema(pattern: str, longest: int) -> WithJsonSchema:
     return WithJsonSchema(
         {
             "anyOf": [{"type": "integer"}, {"type": "string"}],
             "x-kubernetes-int-or-string": True,
             "pattern": pattern,
-            "maxLength": _LONGEST,
+            "maxLength": longest,
         }
     )
 
 
-Quantity = Annotated[str, BeforeValidator(_text), Field(pattern=QUANTITY, max_length=_LONGEST), _schema(QUANTITY)]
+Quantity = Annotated[
+    str, BeforeValidator(_text), Field(pattern=QUANTITY, max_length=_LONGEST), _schema(QUANTITY, _LONGEST)
+]
 """Any amount."""
-Size = Annotated[str, BeforeValidator(_text), Field(pattern=SIZE, max_length=_LONGEST), _schema(SIZE)]
+Size = Annotated[str, BeforeValidator(_text), Field(pattern=SIZE, max_length=14), _schema(SIZE, 14)]
 """A whole number of bytes, which this package can count by itself."""
 
 
