@@ -21,7 +21,8 @@ async def plane(
     """Remembers answers in this process and, where there is a Redis, with the other replicas."""
     memory: Cache[Answer] = Cache(settings.cache_bytes, time.monotonic)
     identity = Identity(settings.model_name, settings.model_version, settings.revision)
-    observer = cache_metrics.CacheMetrics(identity, memory, shared=bool(settings.cache_redis))
+    observer = cache_metrics.CacheMetrics(identity, memory, measures.numbers, shared=bool(settings.cache_redis))
+    measures.before.append(observer.weigh)
     measures.registry.register(observer)
     keys = Keys(_identity(settings, model, digest))
     seconds = settings.cache_ttl_seconds

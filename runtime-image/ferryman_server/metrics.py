@@ -3,7 +3,7 @@
 Buckets begin at a tenth of a millisecond, because a small model answers in less than one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
@@ -12,11 +12,12 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from ferryman_server.dataplane.model import Optimization
-from ferryman_server.tally import Spread
+from ferryman_server.tally import Numbers, Spread
 
 _MILLISECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 _SECONDS = tuple(bound / 1000 for bound in _MILLISECONDS)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+_CODES = 600  # one cell for each that HTTP has
 _MODEL = ("model", "version", "revision")
 PROTOCOLS = ("v1", "v2", "invocations", "grpc")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -37,20 +38,27 @@ class Identity:
 
 
 class Metrics(Collector):
-    """One process's numbers, in a registry of their own; what requests cause is told from the event loop alone."""
+    """A pod's numbers, in a registry of their own; what requests cause is told from the event loop alone.
 
-    def __init__(self, identity: Identity) -> None:
+    `numbers` are the workers' together where there are several; each takes its cells in the same order.
+    """
+
+    def __init__(self, identity: Identity, numbers: Numbers | None = None) -> None:
         self.registry = CollectorRegistry()
+        self.numbers = numbers or Numbers()
+        self.before: list[Callable[[], None]] = []
+        """Called before the page is written, by those who keep their numbers elsewhere."""
         self._identity = identity
-        self._durations = {name: Spread(_SECONDS) for name in PROTOCOLS}
-        self._in_flight = dict.fromkeys(PROTOCOLS, 0)
-        self._codes: dict[tuple[str, int], int] = {}
-        self._predict, self._queue, self._rows = Spread(_SECONDS), Spread(_SECONDS), Spread(_ROWS)
+        self._durations = {name: Spread(_SECONDS, self.numbers) for name in PROTOCOLS}
+        self._in_flight = {name: self.numbers.living(1) for name in PROTOCOLS}
+        self._codes = {name: self.numbers.lasting(_CODES) for name in PROTOCOLS}
+        self._going = {name: cells.own for name, cells in self._in_flight.items()}
+        self._coded = {name: cells.own for name, cells in self._codes.items()}
+        self._predict, self._queue = Spread(_SECONDS, self.numbers), Spread(_SECONDS, self.numbers)
+        self._rows = Spread(_ROWS, self.numbers)
+        self._load, self._warmup, self._ready = (self.numbers.living(1) for _ in range(3))
         self._fetch = self._gauge("ferryman_fetch_seconds", "How long the artefact took to arrive.")
         self._artifact = self._gauge("ferryman_artifact_bytes", "The size of the artefact.")
-        self._load = self._gauge("ferryman_load_seconds", "How long the model took to load.")
-        self._warmup = self._gauge("ferryman_warmup_seconds", "How long the warm-up predictions took.")
-        self._ready = self._gauge("ferryman_ready", "1 while the server takes traffic.")
         self._info = Gauge(
             "ferryman_model_info",
             "Always 1; what is served.",
@@ -72,13 +80,13 @@ class Metrics(Collector):
 
     def began(self, protocol: str) -> None:
         """A prediction request has come."""
-        self._in_flight[protocol] += 1
+        self._going[protocol][0] += 1
 
     def ended(self, protocol: str, code: int, seconds: float) -> None:
         """It was answered."""
-        self._in_flight[protocol] -= 1
+        self._going[protocol][0] -= 1
         self._durations[protocol].observe(seconds)
-        self._codes[protocol, code] = self._codes.get((protocol, code), 0) + 1
+        self._coded[protocol][code] += 1
 
     # --- the model (dataplane.batch.Observer) ---
 
@@ -100,7 +108,7 @@ class Metrics(Collector):
 
     def loaded(self, seconds: float, platform: str, digest: str, optimization: Optimization | None) -> None:
         """The model is in memory."""
-        self._load.set(seconds)
+        self._load.own[0] = seconds
         self._info.labels(*self._identity.values, platform, digest).set(1)
         if optimization is not None:
             runs = int(optimization.runtime == "onnx")
@@ -108,11 +116,11 @@ class Metrics(Collector):
 
     def warmed(self, seconds: float) -> None:
         """The warm-up is over."""
-        self._warmup.set(seconds)
+        self._warmup.own[0] = seconds
 
     def ready(self, *, now: bool) -> None:
         """Readiness, as the probe tells it."""
-        self._ready.set(int(now))
+        self._ready.own[0] = int(now)
 
     # --- the page ---
 
@@ -122,8 +130,10 @@ class Metrics(Collector):
         requests = CounterMetricFamily(
             "ferryman_requests", "Prediction requests, by protocol and status code.", labels=(*labels, "code")
         )
-        for (protocol, code), count in self._codes.items():
-            requests.add_metric((*values, protocol, str(code)), count)
+        for protocol in PROTOCOLS:
+            for code, count in enumerate(self._codes[protocol].sums()):
+                if count:
+                    requests.add_metric((*values, protocol, str(code)), count)
         durations = HistogramMetricFamily(
             "ferryman_request_duration_seconds",
             "From the last byte of a request to the first of its answer.",
@@ -133,9 +143,8 @@ class Metrics(Collector):
             "ferryman_requests_in_flight", "Prediction requests being answered now.", labels=labels
         )
         for protocol in PROTOCOLS:
-            spread = self._durations[protocol]
-            durations.add_metric((*values, protocol), spread.buckets(), spread.total)
-            in_flight.add_metric((*values, protocol), self._in_flight[protocol])
+            durations.add_metric((*values, protocol), *self._durations[protocol].read())
+            in_flight.add_metric((*values, protocol), self._in_flight[protocol].sums()[0])
         yield from (requests, durations, in_flight)
         for name, words, spread in (
             ("ferryman_predict_duration_seconds", "One run of the model, for one batch.", self._predict),
@@ -145,14 +154,24 @@ class Metrics(Collector):
             yield self._histogram(name, words, spread)
         # The name that dashboards made for KServe look for.
         alias = HistogramMetricFamily("request_predict_seconds", "One run of the model.", labels=("model_name",))
-        alias.add_metric((self._identity.model,), self._predict.buckets(), self._predict.total)
+        alias.add_metric((self._identity.model,), *self._predict.read())
         yield alias
+        for name, words, cells in (
+            ("ferryman_load_seconds", "How long the model took to load.", self._load),
+            ("ferryman_warmup_seconds", "How long the warm-up predictions took.", self._warmup),
+            ("ferryman_ready", "1 while the server takes traffic.", self._ready),
+        ):
+            gauge = GaugeMetricFamily(name, words, labels=_MODEL)
+            gauge.add_metric(values, cells.most())
+            yield gauge
 
     def _histogram(self, name: str, words: str, spread: Spread) -> HistogramMetricFamily:
         family = HistogramMetricFamily(name, words, labels=_MODEL)
-        family.add_metric(self._identity.values, spread.buckets(), spread.total)
+        family.add_metric(self._identity.values, *spread.read())
         return family
 
     def page(self) -> bytes:
         """What /metrics answers."""
+        for bring_up_to_date in self.before:
+            bring_up_to_date()
         return generate_latest(self.registry)

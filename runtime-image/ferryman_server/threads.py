@@ -15,19 +15,23 @@ _V1_PERIOD = Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us")
 _VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
 
 
-def allowed(v2: Path = _V2, quota: Path = _V1_QUOTA, period: Path = _V1_PERIOD) -> int:
-    """Whole CPUs that this process may keep busy, at least one."""
-    cores = len(os.sched_getaffinity(0))
+def granted(v2: Path = _V2, quota: Path = _V1_QUOTA, period: Path = _V1_PERIOD) -> float | None:
+    """The CPU limit, in cores; None where there is none: then the cores belong to everybody on the machine."""
     try:
         limit, per = v2.read_text(encoding="ascii").split()
     except (OSError, ValueError):
         try:
             limit, per = quota.read_text(encoding="ascii").strip(), period.read_text(encoding="ascii").strip()
         except OSError:
-            return cores
+            return None
     if limit == "max" or int(limit) <= 0:
-        return cores
-    return max(1, min(cores, math.ceil(int(limit) / int(per))))
+        return None
+    return min(len(os.sched_getaffinity(0)), int(limit) / int(per))
+
+
+def allowed(v2: Path = _V2, quota: Path = _V1_QUOTA, period: Path = _V1_PERIOD) -> int:
+    """Whole CPUs that this process may keep busy, at least one."""
+    return max(1, math.ceil(granted(v2, quota, period) or len(os.sched_getaffinity(0))))
 
 
 def limit(env: MutableMapping[str, str], count: int) -> None:

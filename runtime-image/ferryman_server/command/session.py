@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import uvloop
@@ -9,47 +10,51 @@ import uvloop
 from ferryman_server import life, reason, threads
 from ferryman_server import settings as contract
 from ferryman_server.command import greeting, status
-from ferryman_server.dataplane import worker
-from ferryman_server.serving import Phase
+from ferryman_server.serving import Phase, Serving
 
 _PATIENCE = 1.0
 """Seconds for what is being answered when Ctrl-C comes; whoever presses it wants the prompt."""
 _DOING = {Phase.LOADING: "Loading", Phase.WARMING: "Warming up"}
 
 
-class Session(life.Life):
-    """One run, with a person before it."""
+class Person:
+    """Somebody who looks at a terminal (audience.Audience)."""
 
-    def __init__(self, settings: contract.Settings, cpus: int, examples: Path) -> None:
-        super().__init__(settings, cpus)
+    def __init__(self, examples: Path) -> None:
         self._examples = examples
         self.failure: reason.FatalError | None = None
 
-    async def _start(self, model_thread: worker.Worker) -> None:
-        name, serving = self._settings.model_name, self._serving
-        with status.Status(lambda: f"{_DOING.get(serving.phase, 'Stopping')} {name}"):
-            await super()._start(model_thread)
+    def loading(self, serving: Serving) -> AbstractContextManager[object]:
+        """A line that says what takes so long."""
+        name = serving.settings.model_name
+        return status.Status(lambda: f"{_DOING.get(serving.phase, 'Stopping')} {name}")
+
+    def ready(self, serving: Serving) -> None:
+        """How to ask."""
         if serving.ready:
             print(greeting.text(serving, self._examples), end="", flush=True)
 
-    def _gone(self, error: reason.FatalError) -> int:
-        self.failure = error
-        return 1
-
-    def _signalled(self) -> None:
+    def told(self) -> None:
+        """Who presses Ctrl-C does not wait for long."""
         asyncio.get_running_loop().call_later(_PATIENCE, os._exit, 0)
-        super()._signalled()
+
+    def failed(self, error: reason.FatalError) -> None:
+        """It is said by whoever started this."""
+        self.failure = error
+
+    def stopped(self) -> None:
+        """They see it."""
 
 
 def live(settings: contract.Settings, examples: Path) -> int:
     """From the start to Ctrl-C; the exit code, or why there was no start."""
+    person = Person(examples)
 
     async def whole() -> int:
-        session = Session(settings, threads.allowed(), examples)
-        code = await session.run()
-        if session.failure:
-            raise session.failure
-        return code
+        return await life.Life(settings, threads.allowed(), audience=person).run()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(whole())
+        code = runner.run(whole())
+    if person.failure:
+        raise person.failure
+    return code

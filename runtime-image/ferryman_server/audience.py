@@ -1,0 +1,65 @@
+"""Who hears how a server's life goes: a pod's log and termination log, or somebody else in their place."""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
+
+from ferryman_server import log, reason
+from ferryman_server import settings as contract
+from ferryman_server.serving import Serving
+
+
+class Audience(Protocol):
+    """Told by `life`, on the event loop."""
+
+    def loading(self, serving: Serving) -> AbstractContextManager[object]:
+        """Around the load and the warm-up."""
+
+    def ready(self, serving: Serving) -> None:
+        """The model answers."""
+
+    def told(self) -> None:
+        """The process was asked to stop, once or again."""
+
+    def failed(self, error: reason.FatalError) -> None:
+        """There will be no answers; the process ends."""
+
+    def stopped(self) -> None:
+        """It ends as it was asked to."""
+
+
+class Kubelet:
+    """What the operator reads when a pod has ended."""
+
+    def __init__(self, settings: contract.Settings) -> None:
+        self._model = settings.model_name
+        self._termination_log = settings.termination_log
+
+    def loading(self, serving: Serving) -> AbstractContextManager[object]:
+        """Native code can abort the process, and then nobody is left to say why: so it is said before."""
+        reason.publish(sudden_end(self._model), self._termination_log)
+        return nullcontext()
+
+    def ready(self, serving: Serving) -> None:
+        """Those were not the last words."""
+        reason.retract(self._termination_log)
+
+    def told(self) -> None:
+        """It knows: it asked."""
+
+    def failed(self, error: reason.FatalError) -> None:
+        """Why the pod has ended."""
+        log.line(str(error))
+        reason.publish(error, self._termination_log)
+
+    def stopped(self) -> None:
+        """Nothing was wrong."""
+        reason.retract(self._termination_log)
+
+
+def sudden_end(model: str) -> reason.FatalError:
+    """What is true if nothing else is ever said after a load has begun."""
+    return reason.FatalError(
+        reason.Reason.LOAD_FAILED,
+        f'Model "{model}" ended the server process while it was being opened; its file is damaged, or it needs '
+        "more memory than its pod may use.",
+    )
