@@ -4,8 +4,21 @@ import os
 import socket
 
 from ferryman_server.reason import FatalError, Reason
+from ferryman_server.settings import Settings
 
 _BACKLOG = 2048
+
+
+def rest(settings: Settings) -> socket.socket:
+    """The REST port's socket."""
+    words = f"Port {settings.port} cannot be listened on ({{why}}); free it, or set FERRYMAN_PORT."
+    return on(settings.host, settings.port, words)
+
+
+def grpc(settings: Settings) -> socket.socket:
+    """The gRPC port's."""
+    words = f"Port {settings.grpc_port} cannot be listened on for gRPC ({{why}}); free it, or set FERRYMAN_GRPC_PORT "
+    return on(settings.host, settings.grpc_port, words + "(0 for none).")
 
 
 def on(host: str, port: int, words: str) -> socket.socket:
