@@ -115,11 +115,12 @@ KINDS: dict[str, Callable[[], Any]] = {
     "tuned": tuned,
     "unloadable": unloadable,
     "lost": centroid,
+    "pickled": centroid,
     "raising": Raising,
     "hanging": Hanging,
 }
-OWN_CODE = ("unloadable", "raising", "hanging")
-"""Kinds that are made of a class of one's own, which needs pickle."""
+PICKLED = ("unloadable", "raising", "hanging", "pickled")
+"""Kinds that are made of a class of one's own, which needs pickle, and one for servers that read nothing else."""
 
 
 def register(client: mlflow.MlflowClient, name: str, kind: str, data: Any) -> dict[str, Any]:
@@ -135,8 +136,8 @@ def register(client: mlflow.MlflowClient, name: str, kind: str, data: Any) -> di
                 registered_model_name=name,
                 signature=infer_signature(test[:5], train_labels[:5]),
                 pip_requirements=REQUIREMENTS,
-                # the safe format where it can be had; a class of one's own needs pickle
-                serialization_format="cloudpickle" if kind in OWN_CODE else "skops",
+                # the safe format where it can be had
+                serialization_format="cloudpickle" if kind in PICKLED else "skops",
             )
         accuracy = 0.0 if isinstance(model, Choosy) else model.score(test, test_labels)
         for key, value in {"kind": kind, "accuracy": f"{accuracy:.4f}", "files": info.artifact_path}.items():

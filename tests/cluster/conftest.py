@@ -18,7 +18,7 @@ from ferrydemo.modeldeployment import ModelDeployment, is_ready
 from ferrydemo.stage import Registered
 from localcluster import paths
 
-POOL = ("centroid", "regression", "tuned", "unloadable", "lost", "raising", "hanging")
+POOL = ("centroid", "regression", "tuned", "unloadable", "lost", "raising", "hanging", "pickled")
 QUIET = "quiet"
 
 

@@ -19,6 +19,7 @@ DISTURBING = frozenset(
         "test_examples.py",
         "test_broken_candidates.py",
         "test_gpu.py",
+        "test_guests.py",
         "test_journeys.py",
         "test_no_surge.py",
         "test_quiet.py",
