@@ -9,6 +9,7 @@ fails on, or a file of which it takes nothing, stops the start: clients would me
 """
 
 import asyncio
+import itertools
 import time
 from collections.abc import Coroutine, MutableMapping
 from dataclasses import dataclass, field
@@ -16,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from ferryman_server import log, metrics
 from ferryman_server.dataplane.errors import InvalidInputError
 from ferryman_server.dataplane.model import Model
 from ferryman_server.dataplane.plane import DataPlane
 from ferryman_server.dataplane.rows import Answer, Rows
+from ferryman_server.dataplane.schema import Schema
 from ferryman_server.reason import FatalError, Reason, first_line
 from ferryman_server.rest import app
 from ferryman_server.serving import Phase, Serving
@@ -83,6 +86,21 @@ def replay(recording: Path, model: Model, requests: int, name: str) -> Replay:
     while len(told.seconds) < requests and time.monotonic() < ends:
         _asked(door, good[len(told.seconds) % len(good)], told, f"A line of {recording.name}", name)
     return told
+
+
+def rows(recording: Path, schema: Schema, name: str) -> list[Rows]:
+    """What a model with this schema would be asked; lines that it would refuse are left out."""
+    kept: list[Rows] = []
+
+    def keep(asked: Rows) -> Answer:
+        kept.append(asked)
+        return {"predict": np.zeros(asked.count)}
+
+    door = _Door(Model("", schema, keep), name)
+    with recording.open("rb") as file:
+        for line in itertools.islice((line for line in file if line.strip()), MOST):
+            door.ask(line)
+    return kept
 
 
 def _asked(door: "_Door", line: bytes, told: Replay, where: str, name: str) -> bool:

@@ -14,6 +14,7 @@ from ferryman_server.reason import FatalError, Reason
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _MIB = 1024 * 1024
+PRECISIONS = ("fp16", "int8")
 
 
 class Format(enum.StrEnum):
@@ -41,6 +42,7 @@ class Settings:
     model_digest: str = ""
     allow_pickle: bool = False
     optimize: bool = True
+    precision: str = ""  # fp16 or int8, for nets, at the price of answers that differ a little
     pvc_mount: Path = Path("/mnt/pvc")
     host: str = ""  # every address of the pod, in either family
     port: int = 8080
@@ -51,6 +53,7 @@ class Settings:
     max_body_bytes: int = 64 * _MIB
     max_artifact_bytes: int = 20 * 1024 * _MIB
     drain_seconds: int = 5
+    workers: int = 0  # 0: one, and more where the CPU limit and the work call for them
     cache_bytes: int = 0  # 0: no answer is remembered
     cache_ttl_seconds: int = 300
     cache_redis: str = field(default="", repr=False)  # it may hold a password
@@ -75,6 +78,7 @@ def from_environment(env: Mapping[str, str]) -> Settings:
         )
     revision = env.get("FERRYMAN_REVISION", "")
     cache_bytes = _whole(env, "FERRYMAN_CACHE_BYTES", 0, least=0)
+    optimize = _choice(env, "FERRYMAN_OPTIMIZE", "auto", "off", *PRECISIONS)
     return Settings(
         model_name=name,
         model_version=env.get("FERRYMAN_MODEL_VERSION", ""),
@@ -84,7 +88,8 @@ def from_environment(env: Mapping[str, str]) -> Settings:
         model_dir=Path(env.get("FERRYMAN_MODEL_DIR") or "/mnt/model"),
         model_digest=digest,
         allow_pickle=_flag(env, "FERRYMAN_ALLOW_PICKLE"),
-        optimize=_choice(env, "FERRYMAN_OPTIMIZE", "auto", "off") == "auto",
+        optimize=optimize != "off",
+        precision=optimize if optimize in PRECISIONS else "",
         pvc_mount=Path(env.get("FERRYMAN_PVC_MOUNT") or "/mnt/pvc"),
         host=env.get("FERRYMAN_HOST", ""),
         port=_whole(env, "FERRYMAN_PORT", 8080, least=0),
@@ -95,6 +100,7 @@ def from_environment(env: Mapping[str, str]) -> Settings:
         max_body_bytes=_whole(env, "FERRYMAN_MAX_BODY_BYTES", 64 * _MIB, least=1),
         max_artifact_bytes=_whole(env, "FERRYMAN_MAX_ARTIFACT_BYTES", 20 * 1024 * _MIB, least=1),
         drain_seconds=_whole(env, "FERRYMAN_DRAIN_SECONDS", 5, least=0),
+        workers=0 if env.get("FERRYMAN_WORKERS") == "auto" else _whole(env, "FERRYMAN_WORKERS", 0, least=1),
         cache_bytes=cache_bytes,
         cache_ttl_seconds=_whole(env, "FERRYMAN_CACHE_TTL_SECONDS", 300, least=1),
         cache_redis=_redis(env.get("FERRYMAN_CACHE_REDIS", ""), cache_bytes, revision),

@@ -112,3 +112,13 @@ def test_a_cache_that_cannot_be_meant_is_refused_without_its_password(env, told)
     assert told in refused.value.message
     assert "s3cr3t" not in refused.value.message
     assert refused.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("value", "optimize", "precision"),
+    [("", True, ""), ("auto", True, ""), ("off", False, ""), ("fp16", True, "fp16"), ("int8", True, "int8")],
+)
+def test_smaller_numbers_are_only_for_those_who_ask(value, optimize, precision):
+    found = settings.from_environment({"FERRYMAN_MODEL_NAME": "fraud", "FERRYMAN_OPTIMIZE": value})
+
+    assert (found.optimize, found.precision) == (optimize, precision)

@@ -19,6 +19,8 @@ class Context:
     allow_pickle: bool
     threads: int
     optimize: bool = False
+    precision: str = ""  # the smaller numbers that were asked for, if any
+    recording: Path | None = None  # recorded requests, if they do not lie beside the model
 
 
 def refuse_code(context: Context, what: str) -> None:

@@ -1,5 +1,6 @@
 """ONNX graphs through ONNX Runtime: no pandas, no scikit-learn, no code from the artefact."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from ferryman_server.dataplane.model import Model
 from ferryman_server.dataplane.rows import Answer, Rows
 from ferryman_server.dataplane.schema import Column, Schema, Table, Tensor
 from ferryman_server.load import context as contexts
+from ferryman_server.optimize.attempt import reduced
 from ferryman_server.reason import FatalError, Reason, first_line
 
 _KINDS = {
@@ -28,14 +30,22 @@ def load(path: Path, context: contexts.Context) -> Model:
     """The graph in a file; its inputs and outputs are named and typed by itself."""
     import onnxruntime  # noqa: PLC0415 - imports cost start-up time; each format pays for its own
 
+    graph, optimization = reduced(path, context) if context.precision else (None, None)
     try:
-        graph = session(path, context.threads)
+        opened = session(graph or path, context.threads)
     except Exception as error:
         raise FatalError(
             Reason.ARTIFACT_CORRUPT,
             f'File "{path.name}" of model "{context.model}" is not a graph that ONNX Runtime '
             f"{onnxruntime.__version__} can run ({first_line(error)}); export it again.",
         ) from error
+    return dataclasses.replace(wrap(opened, context), optimization=optimization)
+
+
+def wrap(graph: Any, context: contexts.Context) -> Model:
+    """A session as a model."""
+    import onnxruntime  # noqa: PLC0415
+
     inputs = tuple(_tensor(one, context) for one in graph.get_inputs())
     outputs = tuple(one.name for one in graph.get_outputs())
     schema = _schema(inputs)
@@ -106,12 +116,17 @@ def _schema(inputs: tuple[Tensor, ...]) -> Schema:
     return schemas.Tensors(inputs)
 
 
+def feed(inputs: tuple[str, ...], rows: Rows, *, columns: bool = False) -> dict[str, Any]:
+    """The graph's inputs by their names; a table of columns has one input a column."""
+    arrays = [array.reshape(-1, 1) for array in rows.arrays] if columns else rows.arrays
+    return dict(zip(inputs, arrays, strict=True))
+
+
 def _predictor(session: Any, inputs: tuple[str, ...], outputs: tuple[str, ...], schema: Schema) -> Any:
     columns = isinstance(schema, Table) and not schema.packed
 
     def predict(rows: Rows) -> Answer:
-        arrays = [array.reshape(-1, 1) for array in rows.arrays] if columns else rows.arrays
-        answers = session.run(None, dict(zip(inputs, arrays, strict=True)))
+        answers = session.run(None, feed(inputs, rows, columns=columns))
         return {name: _array(answer) for name, answer in zip(outputs, answers, strict=True)}
 
     return predict

@@ -65,7 +65,14 @@ def _open(root: Path, settings: contract.Settings, threads: int) -> Model:
     described = mlmodel.read(root) if found.format is Format.MLFLOW else None
     signature = described.signature if described else mlmodel.Signature()
     context = contexts.Context(
-        settings.model_name, root, signature, settings.allow_pickle, threads, optimize=settings.optimize
+        settings.model_name,
+        root,
+        signature,
+        settings.allow_pickle,
+        threads,
+        optimize=settings.optimize,
+        precision=settings.precision,
+        recording=settings.warmup_file,
     )
     match found.format:
         case Format.SKLEARN:

@@ -7,8 +7,10 @@ import os
 import pickle
 import resource
 import sys
+from pathlib import Path
 
-from ferryman_server.optimize import convert, report
+from ferryman_server.load.context import Context
+from ferryman_server.optimize import report
 from ferryman_server.reason import first_line
 
 
@@ -19,13 +21,23 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     pipe = os.dup(1)
     os.dup2(2, 1)
-    path, context = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the server that started this process
+    task, path, context = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the server that started this process
     try:
-        told = convert.convert(path, context)
+        told = _done(task, path, context)
     except BaseException as error:  # noqa: BLE001 - opening an artefact may do anything; the server opens it again
         told = report.write(report.Report(why=f"{type(error).__name__}: {first_line(error)}"))
     with os.fdopen(pipe, "wb") as out:
         out.write(told)
+
+
+def _done(task: report.Task, path: Path, context: Context) -> bytes:
+    if task is report.Task.CONVERT:
+        from ferryman_server.optimize import convert  # noqa: PLC0415 - each needs much that the other does not
+
+        return convert.convert(path, context)
+    from ferryman_server.optimize import reduction  # noqa: PLC0415
+
+    return reduction.convert(path, context)
 
 
 if __name__ == "__main__":

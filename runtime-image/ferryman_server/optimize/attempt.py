@@ -16,7 +16,7 @@ from ferryman_server.dataplane.model import Model, Optimization
 from ferryman_server.dataplane.schema import Table
 from ferryman_server.load import context as contexts
 from ferryman_server.optimize import report as reports
-from ferryman_server.optimize.report import Report
+from ferryman_server.optimize.report import Report, Task
 
 PATIENCE = 30.0
 """Seconds; a forest of a thousand deep trees takes minutes to convert, and its pod should be ready before."""
@@ -30,7 +30,7 @@ _SPARED = 32 * _MEBIBYTE
 def attempt(path: Path, context: contexts.Context, platform: str, packages: dict[str, str]) -> Model | Optimization:
     """The model as a graph, or why it is not one."""
     began = time.monotonic()
-    told, graph = _asked(path, context)
+    told, graph = _asked(path, context, Task.CONVERT)
     if told.why or told.inputs is None:
         log.line(f'Model "{context.model}" is served by scikit-learn itself: {told.why}')
         return Optimization("native", told.why)
@@ -53,12 +53,26 @@ def attempt(path: Path, context: contexts.Context, platform: str, packages: dict
     )
 
 
+def reduced(path: Path, context: contexts.Context) -> tuple[bytes | None, Optimization]:
+    """A net in smaller numbers, and what can be said of it; or nothing, and why."""
+    began = time.monotonic()
+    told, graph = _asked(path, context, Task.REDUCE)
+    if told.why:
+        log.line(f'Model "{context.model}" runs in full precision: {told.why}')
+        return None, Optimization("native", told.why, "full")
+    log.line(
+        f'Model "{context.model}" runs in {told.precision}, {told.faster:.1f} times as fast: {told.rows} rows were '
+        f"compared, their numbers are {told.worst:.2%} away at most, {time.monotonic() - began:.1f} s"
+    )
+    return graph, Optimization("onnx", "", told.precision.value, told.rows, told.worst)
+
+
 def _table(inputs: reports.Inputs) -> Table:
     packed = Kind(inputs.packed) if inputs.packed else None
     return Table(inputs.columns, named=inputs.named, packed=packed, tensor=inputs.tensor)
 
 
-def _asked(path: Path, context: contexts.Context) -> tuple[Report, bytes]:
+def _asked(path: Path, context: contexts.Context, task: Task) -> tuple[Report, bytes]:
     left = memory.left()
     if left is not None and left - _SPARED < LEAST:
         return Report(why=f"only {left // _MEBIBYTE} MiB are left below its memory limit, too few to convert it"), b""
@@ -69,7 +83,7 @@ def _asked(path: Path, context: contexts.Context) -> tuple[Report, bytes]:
     pipe = subprocess.PIPE
     with subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as child:
         try:
-            told, _ = child.communicate(pickle.dumps((path, context)), timeout=PATIENCE)
+            told, _ = child.communicate(pickle.dumps((task, path, context)), timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             child.kill()
             return Report(why=f"its conversion was not done within {PATIENCE:.0f} s"), b""

@@ -10,11 +10,20 @@ import msgspec
 from ferryman_server.dataplane.schema import Column, Table
 
 
+class Task(enum.StrEnum):
+    """What the converting process is to do: make a graph of an estimator, or count in smaller numbers."""
+
+    CONVERT = "convert"
+    REDUCE = "reduce"
+
+
 class Precision(enum.StrEnum):
     """The type of the graph's numbers."""
 
     FLOAT = "float"
     DOUBLE = "double"
+    HALF = "fp16"
+    INT8 = "int8"
 
 
 class Refusal(enum.StrEnum):
@@ -46,6 +55,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     flat: bool = True  # whether its answer has one value a row
     rows: int = 0
     worst: float = 0.0
+    faster: float = 0.0  # how many times as fast, where that was measured
 
 
 def inputs(table: Table) -> Inputs:
