@@ -5,12 +5,15 @@ Independent of the whole cluster and able to run beside it or beside others of i
 
 import contextlib
 import pathlib
+import random
 import shutil
 import socket
 import types
 from typing import Self
 
-from localcluster import plane, process
+from localcluster import errors, plane, process
+
+LASTING_PORTS = (10000, 30000)
 
 
 class ControlPlane:
@@ -103,9 +106,18 @@ class ControlPlane:
 
 
 def free_ports(count: int) -> list[int]:
-    """Loopback ports that nobody listens on."""
+    """Loopback ports that nobody listens on, and that stay free between two lives of a server.
+
+    They lie below those that the kernel lends to clients, and below Kubernetes' node ports: a port that was merely free
+    may be some connection's own end when the server begins anew.
+    """
+    ports: list[int] = []
     with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        for port in random.SystemRandom().sample(range(*LASTING_PORTS), 1000):
+            one = held.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                one.bind(("127.0.0.1", port))
+                ports.append(port)
+            if len(ports) == count:
+                return ports
+    raise errors.ClusterError(f"not {count} of the ports from {LASTING_PORTS[0]} to {LASTING_PORTS[1] - 1} are free")
