@@ -108,8 +108,8 @@ class ControlPlane:
 def free_ports(count: int) -> list[int]:
     """Loopback ports that nobody listens on, and that stay free between two lives of a server.
 
-    They lie below those that the kernel lends to clients, and below Kubernetes' node ports: a port that was merely free
-    may be some connection's own end when the server begins anew.
+    They lie below those that the kernel lends to clients, and below Kubernetes' node ports: a port that was merely
+    free may be some connection's own end when the server begins anew.
     """
     ports: list[int] = []
     with contextlib.ExitStack() as held:

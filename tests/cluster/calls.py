@@ -83,6 +83,6 @@ class Calls:
         except grpc.RpcError as error:
             fault = f"{error.code().name}: {error.details()}"
             return Answer(number, due, time.time() - due, 0, "", fault)
-        known = dict(told.initial_metadata())
+        known = dict(told.trailing_metadata())
         who = first_text(body) if self._by_server else known.get("x-ferryman-revision", "")
         return Answer(number, due, time.time() - due, 200, who, "" if who else "nobody said who answered")
