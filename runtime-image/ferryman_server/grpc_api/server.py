@@ -143,7 +143,7 @@ class Calls:
             stream.answer(_HEAD, _framed(answer), self._fine)
             code = 200
         except TimeoutError:
-            self._refuse(stream, Status(Code.DEADLINE_EXCEEDED, _CANCELLED, "The call's deadline has passed."))
+            code = self._refuse(stream, Status(Code.DEADLINE_EXCEEDED, 504, "The call's deadline has passed."))
         except Exception as error:  # noqa: BLE001 - the last door before asyncio's own stack trace
             code = self._refuse(stream, status.of(error, _request_id(stream)))
         finally:

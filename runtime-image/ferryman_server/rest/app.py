@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from ferryman_server import log, metrics
 from ferryman_server.dataplane.errors import InvalidInputError, ModelFailedError, OverloadedError
 from ferryman_server.dataplane.plane import DataPlane
-from ferryman_server.rest import info, invocations, message, v1, v2
+from ferryman_server.rest import info, invocations, message, patience, v1, v2
 from ferryman_server.rest.message import Receive, RefusedError, Request, Response, Scope, Send
 from ferryman_server.serving import Phase, Serving
 
@@ -73,27 +73,34 @@ class App:
     ) -> None:
         protocol, predict = route
         self._measures.began(protocol)
-        began = time.perf_counter()
+        came = began = time.perf_counter()
         status = 499  # the client left before there was an answer
         try:
             body = await self._body(headers, receive)
             if body is None:
                 return
             began = time.perf_counter()
-            response = await self._predict(predict, Request("POST", scope["path"], headers, body))
+            response = await self._predict(predict, Request("POST", scope["path"], headers, body), receive, came)
             status = response.status
             await self._reply(response, headers, send)
+        except patience.GoneError:
+            return
         except RefusedError as refused:  # too large: what is still coming is not waited for
             status = refused.status
             await self._reply(message.error(status, refused.message, *refused.headers), headers, send)
         finally:
             self._measures.ended(protocol, status, time.perf_counter() - began)
 
-    async def _predict(self, predict: Predict, request: Request) -> Response:
-        if not self._serving.answers or self._serving.plane is None:
+    async def _predict(self, predict: Predict, request: Request, receive: Receive, came: float) -> Response:
+        plane = self._serving.plane
+        if not self._serving.answers or plane is None:
             return message.error(503, self._serving.sentence(), (b"retry-after", b"1"))
         try:
-            return await predict(request, self._serving.plane)
+            return await predict(
+                request, patience.Patient(plane, receive, request.headers.get(patience.TIMEOUT), came)
+            )
+        except patience.GoneError:
+            raise
         except InvalidInputError as error:
             return message.error(400, str(error))
         except RefusedError as refused:
