@@ -18,6 +18,10 @@ _WHOLE = frozenset({int})
 _NULLABLE = frozenset({int, float, type(None)})
 _TEXT = frozenset({str})
 _TRUTH = frozenset({bool})
+_HOLDERS = frozenset({list, tuple, dict})
+
+_MOST_TEXT = 40  # characters of a client's own words in a sentence
+_MOST_SHOWN = 8
 
 Where = Callable[[int], str]
 
@@ -28,7 +32,7 @@ def array(values: Sequence[Any], kind: Kind, where: Where, *, nullable: bool = F
     if kind.is_float:
         good = types <= _NULLABLE
     elif kind.is_integer:
-        good = types <= _WHOLE or (types <= _NUMBERS and all(float(value).is_integer() for value in values))
+        good = types <= _WHOLE or (types <= _NUMBERS and all(map(_is_whole, values)))
     else:
         good = types <= (_TRUTH if kind is Kind.BOOL else _TEXT)
     if not good and nullable and type(None) in types:
@@ -39,6 +43,10 @@ def array(values: Sequence[Any], kind: Kind, where: Where, *, nullable: bool = F
         return np.array(values, dtype=kind.dtype)
     except OverflowError:
         raise _too_large(values, kind, where) from None
+
+
+def _is_whole(value: float) -> bool:
+    return isinstance(value, int) or value.is_integer()
 
 
 def _with_nulls(values: Sequence[Any], kind: Kind, where: Where) -> Array:
@@ -66,7 +74,7 @@ def _fits(value: Any, kind: Kind) -> bool:
         return False
     if kind.is_float:
         return value is None or isinstance(value, int | float)
-    return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    return isinstance(value, int | float) and _is_whole(value)
 
 
 def _too_large(values: Sequence[Any], kind: Kind, where: Where) -> InvalidInputError:
@@ -76,6 +84,24 @@ def _too_large(values: Sequence[Any], kind: Kind, where: Where) -> InvalidInputE
         except OverflowError:
             return InvalidInputError(f"{where(at)} is {str(value)[:40]}, which does not fit {kind.value}.")
     raise AssertionError("a value overflowed together and none does alone")
+
+
+def shown(value: Any) -> str:
+    """What came, for a sentence: itself if it is small, else what it is. A list may be millions long, or deep."""
+    match value:
+        case str():
+            return repr(cut(value))
+        case int() | float() if not isinstance(value, bool):
+            return repr(value)[:_MOST_TEXT]
+        case list() | tuple() if len(value) <= _MOST_SHOWN and not _HOLDERS & set(map(type, value)):
+            return f"[{', '.join(map(shown, value))}]"
+        case _:
+            return describe(value)
+
+
+def cut(name: str) -> str:
+    """A name or a text of the client's, no longer than a sentence bears."""
+    return name if len(name) <= _MOST_TEXT else name[: _MOST_TEXT - 3] + "..."
 
 
 def describe(value: Any) -> str:
@@ -88,7 +114,7 @@ def describe(value: Any) -> str:
         case int() | float():
             return f"the number {value!r}"[:60]
         case str():
-            return f'the string "{value if len(value) <= 40 else value[:37] + "..."}"'
+            return f'the string "{cut(value)}"'
         case list() | tuple():
             return f"a list of {len(value)}"
         case dict():

@@ -10,6 +10,9 @@ from ferryman_server.dataplane.errors import InvalidInputError
 from ferryman_server.dataplane.rows import Array, Rows
 from ferryman_server.dataplane.schema import Column, Table
 
+_WORDS = frozenset({str, int, float, bool})
+_MOST_DIMENSIONS = 32
+
 
 def from_lists(schema: Table, given: list[Any], label: str) -> Rows:
     """Each row a list in the schema's order."""
@@ -43,14 +46,17 @@ def from_objects(schema: Table, given: list[Any], label: str) -> Rows:
         )
     columns: dict[str, list[Any]] = {}
     first = given[0].keys()
+    wanted = set(schema.index)
+    optional = {column.name for column in schema.columns if not column.required}
     for at, row in enumerate(given):
         if not isinstance(row, dict):
             raise InvalidInputError(f'"{label}[{at}]" must be an object like the first, got {convert.describe(row)}.')
         if not schema.free:
-            optional = {column.name for column in schema.columns if not column.required}
-            names.check(set(schema.index), optional, row, f"{label}[{at}]")
+            names.check(wanted, optional, row, f"{label}[{at}]")
         elif row.keys() != first:
-            raise InvalidInputError(f'"{label}[{at}]" must have the names of the first row: {", ".join(first)}.')
+            raise InvalidInputError(
+                f'"{label}[{at}]" must have the names of the first row: {names.listed(set(first))}.'
+            )
     for name in first if schema.free else schema.index:
         if any(name in row for row in given):
             columns[name] = [row.get(name) for row in given]
@@ -60,11 +66,13 @@ def from_objects(schema: Table, given: list[Any], label: str) -> Rows:
 def from_columns(schema: Table, given: dict[str, Any], where: Any, label: str) -> Rows:
     """Lists by column name; `where(name, at)` is what a client would call a value."""
     if schema.free:
+        if not given:
+            raise InvalidInputError(f'The rows of "{label}" have no values.')
         arrays = tuple(loose(values, f"{label}.{name}") for name, values in given.items())
         return Rows(arrays, len(arrays[0]), tuple(given))
     if not schema.named:
         raise InvalidInputError(
-            f'"{label}" has names ({", ".join(given)}), and the model\'s inputs have none; '
+            f'"{label}" has names ({names.listed(set(given))}), and the model\'s inputs have none; '
             f"send {schema.sentence()} as lists."
         )
     optional = {column.name for column in schema.columns if not column.required}
@@ -99,8 +107,11 @@ def assemble(schema: Table, arrays: dict[str, Array]) -> Rows:
     """Converted columns as the model takes them: one matrix, or one array each."""
     counts = {name: array.shape[0] for name, array in arrays.items()}
     if len(set(counts.values())) > 1:
-        told = ", ".join(f"{name} has {count}" for name, count in counts.items())
-        raise InvalidInputError(f"All inputs must have the same number of rows: {told}.")
+        raise InvalidInputError(f"All inputs must have the same number of rows: {names.counts(counts)}.")
+    if not counts:  # every column may be absent, but not all of them
+        raise InvalidInputError(
+            f"The rows have no values; the model expects some of {names.listed(set(schema.index))}."
+        )
     count = next(iter(counts.values()))
     if schema.packed:
         return Rows((np.stack([arrays[name] for name in schema.index], axis=1),), count)
@@ -117,12 +128,22 @@ def _absent(column: Column, count: int) -> Array:
 
 
 def loose(values: Any, label: str) -> Array:
-    """A free table's values: whatever NumPy makes of them, as long as it is rectangular."""
-    try:
-        array = np.array(values)
-    except (ValueError, OverflowError) as error:
-        raise InvalidInputError(f'"{label}" is not rectangular; every row must have the same shape.') from error
-    return array.astype(object) if array.dtype.kind in "US" else array
+    """A free table's values: whatever NumPy makes of them, as long as it is rectangular.
+
+    Text never reaches NumPy's own strings, where each has the size of the longest: a long one in one row of
+    thousands would be gigabytes.
+    """
+    shape, flat = tensors.unfolded(values, f'"{label}"')
+    types = set(map(type, flat))
+    if list in types or len(shape) > _MOST_DIMENSIONS:
+        raise InvalidInputError(f'"{label}" is not rectangular: lists and values are mixed, or too deep.')
+    if str not in types:
+        return np.array(flat).reshape(shape)
+    if types <= _WORDS:  # numbers among text are text, as NumPy has it
+        flat = [value if isinstance(value, str) else str(value) for value in flat]
+    found = np.empty(len(flat), dtype=object)
+    found[:] = flat
+    return found.reshape(shape)
 
 
 def from_matrix(schema: Table, tensor: tensors.NamedTensor) -> Rows:

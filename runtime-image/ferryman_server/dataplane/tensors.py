@@ -88,13 +88,30 @@ def _castable(given: Kind, wanted: Kind) -> bool:
     return given.is_number and (wanted.is_float or (wanted.is_integer and given.is_integer))
 
 
-def flat(given: NamedTensor) -> list[Any]:
-    """Its values in one list, as many as its shape says."""
-    values = list(given.data)
+def unfolded(values: Sequence[Any], called: str) -> tuple[tuple[int, ...], Sequence[Any]]:
+    """The shape of nested lists, and what is in them as one list.
+
+    Lists of unequal lengths are refused: in one list with the others, their values would belong to other rows.
+    """
+    shape = [len(values)]
     while values and isinstance(values[0], list):
-        if not all(isinstance(part, list) for part in values):
-            raise InvalidInputError(f'Input "{given.name}" is not rectangular: lists and values are mixed.')
+        if set(map(type, values)) != {list}:
+            raise InvalidInputError(f"{called} is not rectangular: lists and values are mixed.")
+        size = len(values[0])
+        if len(set(map(len, values))) > 1:
+            other = next(at for at, part in enumerate(values) if len(part) != size)
+            raise InvalidInputError(
+                f"{called} is not rectangular: in dimension {len(shape)}, list 0 has {size} values, "
+                f"list {other} has {len(values[other])}."
+            )
+        shape.append(size)
         values = list(chain.from_iterable(values))
+    return tuple(shape), values
+
+
+def flat(given: NamedTensor) -> Sequence[Any]:
+    """Its values in one list, as many as its shape says."""
+    _, values = unfolded(given.data, f'Input "{given.name}"')
     wanted = math.prod(given.shape)
     if len(values) != wanted:
         raise InvalidInputError(

@@ -41,8 +41,7 @@ def from_columns(schema: Schema, given: dict[str, Any], label: str) -> Rows:
             )
     lengths = {name: len(values) for name, values in given.items()}
     if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{name} has {count}" for name, count in lengths.items())
-        raise InvalidInputError(f'The columns of "{label}" must be equally long: {told}.')
+        raise InvalidInputError(f'The columns of "{label}" must be equally long: {names.counts(lengths)}.')
     if not given or not next(iter(lengths.values())):
         raise InvalidInputError(f'"{label}" is empty; the model expects at least one row.')
     if isinstance(schema, Tensors):
@@ -61,6 +60,7 @@ def from_split(schema: Schema, columns: list[str] | None, data: Any, label: str)
         if not isinstance(row, list) or len(row) != len(columns):
             came = f"{len(row)} values" if isinstance(row, list) else convert.describe(row)
             raise InvalidInputError(f'"{label}[{at}]" must have the {len(columns)} values of "columns", got {came}.')
+    names.once(columns, "columns")
     if isinstance(schema, Table) and not schema.free and schema.named is False and schema.width == len(columns):
         return from_rows(schema, data, label)
     given = {name: list(values) for name, values in zip(columns, zip(*data, strict=True), strict=True)}
@@ -85,7 +85,7 @@ def from_tensors(schema: Schema, given: list[tensors.NamedTensor]) -> Rows:
     if schema.named:
         return tables.from_tensors(schema, by_name)
     raise InvalidInputError(
-        f"The model expects one input of shape [-1, {schema.width}], got {len(given)}: {', '.join(by_name)}."
+        f"The model expects one input of shape [-1, {schema.width}], got {len(given)}: {names.listed(set(by_name))}."
     )
 
 

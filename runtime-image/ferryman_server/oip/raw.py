@@ -44,6 +44,8 @@ def _texts(name: str, count: int, data: bytes | memoryview) -> list[str]:
                 f'Input "{name}", element {len(found)}, is cut short: it must have 4 bytes of length and then {size} '
                 f"bytes, and {max(0, end - start)} are left."
             )
+        if len(found) == count:  # a megabyte of zeros is a quarter of a million empty texts
+            raise InvalidInputError(f'Input "{name}" must have {count} texts for its shape, and it has more.')
         found.append(text(name, len(found), bytes(data[start:at])))
     if len(found) != count:
         raise InvalidInputError(f'Input "{name}" must have {count} texts for its shape, got {len(found)}.')

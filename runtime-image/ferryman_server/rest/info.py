@@ -9,6 +9,7 @@ from ferryman_server.rest import docs, message, openapi, tfserving
 from ferryman_server.rest.message import RefusedError, Response
 from ferryman_server.serving import Serving
 
+_MOST_SHOWN = 200  # characters of a path that is not here
 _V1_MODEL = re.compile(r"/v1/models/([^/:]+)(?:/versions/([^/:]+))?(/metadata|:\w+)?")
 _V2_MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(/ready|/infer)?")
 
@@ -35,7 +36,7 @@ def describe(
         return _v1_status(found, serving)
     if found := _V2_MODEL.fullmatch(path):
         return _v2_status(found, serving)
-    raise RefusedError(404, f"Nothing is at {path}; predictions are at {', '.join(sorted(predicts))}.")
+    raise RefusedError(404, f"Nothing is at {path[:_MOST_SHOWN]}; predictions are at {', '.join(sorted(predicts))}.")
 
 
 def _documents(path: str, headers: dict[bytes, bytes], serving: Serving) -> Response:

@@ -7,7 +7,8 @@ import json
 import math
 from typing import Any
 
-from ferryman_server.dataplane import validate
+from ferryman_server.dataplane import convert, names, validate
+from ferryman_server.dataplane.errors import InvalidInputError
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.plane import DataPlane
 from ferryman_server.dataplane.rows import Answer, Rows
@@ -20,10 +21,21 @@ _SHAPES = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
 
 async def invoke(request: Request, plane: DataPlane) -> Response:
-    """Read the rows in whichever shape they came."""
-    schema = plane.model.schema
-    rows = _csv(schema, request.body) if request.media_type == "text/csv" else _json(schema, request)
-    return message.answer({"predictions": _predictions(await plane.predict(rows))})
+    """Read the rows in whichever shape they came; say what is wrong with them as MLflow's clients read it, too."""
+    try:
+        schema = plane.model.schema
+        rows = _csv(schema, request.body) if request.media_type == "text/csv" else _json(schema, request)
+        return message.answer({"predictions": _predictions(await plane.predict(rows))})
+    except InvalidInputError as error:
+        return _refused(400, str(error))
+    except RefusedError as refused:
+        return _refused(refused.status, refused.message, *refused.headers)
+
+
+def _refused(status: int, told: str, *headers: tuple[bytes, bytes]) -> Response:
+    """An error of MLflow's has a code of its own and a message; `error` is what the other protocols here have."""
+    code = "DEADLINE_EXCEEDED" if status == 504 else "BAD_REQUEST"
+    return Response(status, message.encode({"error_code": code, "message": told, "error": told}), headers=headers)
 
 
 def _predictions(answer: Answer) -> Any:
@@ -34,7 +46,7 @@ def _json(schema: Schema, request: Request) -> Rows:
     body = _object(request)
     found = [shape for shape in _SHAPES if shape in body]
     if len(found) != 1:
-        came = ", ".join(f'"{key}"' for key in list(body)[:8]) or "nothing"
+        came = ", ".join(f'"{convert.cut(key)}"' for key in list(body)[:8]) or "nothing"
         raise RefusedError(400, f"The body must have exactly one of {', '.join(_SHAPES)}; it has {came}.")
     if body.get("params"):
         raise RefusedError(400, '"params" are not taken here; put what the model needs into its inputs.')
@@ -53,7 +65,9 @@ def _object(request: Request) -> dict[str, Any]:
     except RefusedError as refused:
         if refused.status == 400 and any(word in request.body for word in (b"NaN", b"Infinity")):
             with contextlib.suppress(ValueError, RecursionError):
-                value = json.loads(request.body, parse_constant=_CONSTANTS.__getitem__)
+                value = json.loads(request.body.decode(), parse_constant=_CONSTANTS.__getitem__)
+                if b"\\u" in request.body:
+                    message.encode(value)  # half of a surrogate pair is no text: Python takes it, and JSON cannot
                 if isinstance(value, dict):
                     return value
         raise
@@ -81,6 +95,7 @@ def _csv(schema: Schema, body: bytes) -> Rows:
     if len(lines) < 2:
         raise RefusedError(400, "The CSV must have a header and at least one row.")
     header, data = lines[0], lines[1:]
+    names.once(header, "csv")
     kinds: dict[str, Kind] = {}
     if isinstance(schema, Table):
         kinds = {column.name: schema.packed or column.kind for column in schema.columns}
@@ -101,6 +116,8 @@ def _cell(text: str, kind: Kind | None) -> Any:
         return None
     if kind is Kind.BOOL:
         return {"true": True, "false": False}.get(text.strip().lower(), text)
+    if "_" in text or not text.isascii():  # Python reads 1_0 and Arabic digits as numbers; nobody else does
+        return text
     try:
         return int(text) if kind is not None and kind.is_integer else float(text)
     except ValueError:

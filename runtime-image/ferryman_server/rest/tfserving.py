@@ -6,7 +6,7 @@ Rows are `instances` in both and are answered with `predictions`. Columns are `i
 
 from typing import Any
 
-from ferryman_server.dataplane import validate
+from ferryman_server.dataplane import convert, validate
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.rows import Answer, Rows
 from ferryman_server.dataplane.schema import Schema, Table, Tensor, Tensors
@@ -34,7 +34,8 @@ _TYPES = {
 def check_signature(given: Any) -> None:
     """Another signature would be another function."""
     if given not in ("", None, SIGNATURE):
-        raise RefusedError(400, f'The model has no signature "{str(given)[:80]}"; it has "{SIGNATURE}".')
+        told = f'"{convert.cut(given)}"' if isinstance(given, str) else convert.shown(given)
+        raise RefusedError(400, f'The model has no signature {told}; it has "{SIGNATURE}".')
 
 
 def instances(schema: Schema, given: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ferryman_server.dataplane import validate
+from ferryman_server.dataplane import convert, validate
 from ferryman_server.dataplane.plane import DataPlane
 from ferryman_server.dataplane.rows import Answer
 from ferryman_server.rest import message, quick, tfserving
@@ -19,7 +19,7 @@ async def predict(request: Request, plane: DataPlane) -> Response:
     if "signature_name" in body:
         tfserving.check_signature(body["signature_name"])
     if ("instances" in body) is ("inputs" in body):
-        keys = ", ".join(f'"{key}"' for key in list(body)[:8]) or "nothing"
+        keys = ", ".join(f'"{convert.cut(key)}"' for key in list(body)[:8]) or "nothing"
         raise message.RefusedError(
             400, f'The body must have "instances", a list of rows, or else "inputs", columns; it has {keys}.'
         )

@@ -6,6 +6,7 @@ values in the order of the inputs. An answer with bytes has the same form.
 
 from typing import Any
 
+from ferryman_server.dataplane import convert
 from ferryman_server.dataplane import kind as kinds
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.plane import DataPlane
@@ -36,12 +37,20 @@ async def infer(request: Request, plane: DataPlane, serving: Serving) -> Respons
     tail.end()
     everywhere = _flag(_parameters(body), "binary_data_output", default=False)
     wanted = _wanted(body, everywhere)
+    head = _head(serving, _identity(body))
     answer = outputs.chosen(await plane.predict(rows), list(wanted))
     binary = {name for name in answer if wanted.get(name, everywhere)}
-    return _reply(_head(serving, body.get("id")), answer, binary)
+    return _reply(head, answer, binary)
 
 
-def _head(serving: Serving, identity: Any) -> dict[str, Any]:
+def _identity(body: dict[str, Any]) -> str | None:
+    given = body.get("id")
+    if given is None or isinstance(given, str):
+        return given
+    raise RefusedError(400, f'"id" must be a string, got {convert.describe(given)}.')
+
+
+def _head(serving: Serving, identity: str | None) -> dict[str, Any]:
     head = {"model_name": serving.settings.model_name, "model_version": serving.settings.model_version}
     return head if identity is None else head | {"id": identity}
 
@@ -114,7 +123,9 @@ def _read(given: Any, at: int, tail: _Tail) -> Sent:
 
 def _wanted(body: dict[str, Any], everywhere: bool) -> dict[str, bool]:
     """The outputs that the client named, and which of them it wants as bytes."""
-    asked = body.get("outputs") or []
+    asked = body.get("outputs")
+    if asked is None:
+        return {}
     if not isinstance(asked, list) or not all(isinstance(_name(one), str) for one in asked):
         raise RefusedError(400, '"outputs" must be a list of objects with a name.')
     return {one["name"]: _flag(_parameters(one), "binary_data", default=everywhere) for one in asked}
@@ -134,10 +145,10 @@ def _flag(parameters: dict[str, Any], key: str, *, default: bool) -> bool:
 def _parameters(holder: dict[str, Any]) -> dict[str, Any]:
     """What is not known is let be, unless the answer would be another without it."""
     parameters = holder.get("parameters")
-    if not parameters:
+    if parameters is None:
         return {}
     if not isinstance(parameters, dict):
-        raise RefusedError(400, f'"parameters" must be an object, got {type(parameters).__name__}.')
+        raise RefusedError(400, f'"parameters" must be an object, got {convert.describe(parameters)}.')
     for name in _NOT_SERVED:
         if name in parameters:
             raise RefusedError(400, f'The parameter "{name}" belongs to an extension that is not served here.')

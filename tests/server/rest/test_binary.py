@@ -145,7 +145,7 @@ def _changed(**changed: object) -> dict[str, object]:
         (body(_changed(parameters={"binary_data_size": -1})), '"binary_data_size" must be a number of bytes'),
         (body(_changed(parameters={"binary_data_size": True})), '"binary_data_size" must be a number of bytes'),
         (body(_changed(parameters={"binary_data_size": "48"})), '"binary_data_size" must be a number of bytes'),
-        (body(_changed(parameters=[1])), '"parameters" must be an object, got list'),
+        (body(_changed(parameters=[1])), '"parameters" must be an object, got a list of 1'),
         (body(_changed(parameters={"shared_memory_region": "r"})), '"shared_memory_region" belongs to an extension'),
         (body(_changed(data=[1.0]), FLOWERS.tobytes()), 'Input "X" has its values twice'),
         (body(_changed(shape=[2**41, 4]), FLOWERS.tobytes()), '"shape" must be a list of sizes'),
