@@ -221,7 +221,7 @@ class Connection(asyncio.Protocol):
                 raise ConnectionFaultError(Code.FRAME_SIZE_ERROR, "an acknowledgement says nothing")
             return
         self._told = True
-        for name, value in frames.pairs(payload):
+        for name, value in dict(frames.pairs(payload)).items():  # the last counts: each window costs every stream
             if name == Setting.INITIAL_WINDOW_SIZE:
                 self._outbox.resize(value, self._streams.values())
             elif name == Setting.MAX_FRAME_SIZE:

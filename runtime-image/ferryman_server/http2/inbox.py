@@ -60,6 +60,7 @@ class Inbox:
             return Frame(kind, flags, stream, payload)
         block = frames.content(flags, payload)
         if flags & frames.END_HEADERS:
+            _check(block)
             return Frame(kind, flags, stream, block)
         self._block = flags, stream, bytearray(block)
         return None
@@ -69,9 +70,14 @@ class Inbox:
             raise ConnectionFaultError(Code.PROTOCOL_ERROR, "a continuation of nothing")
         begun, stream, block = self._block
         block += payload
-        if len(block) > MOST_BYTES:
-            raise ConnectionFaultError(Code.ENHANCE_YOUR_CALM, f"header fields of more than {MOST_BYTES} bytes")
+        _check(block)
         if not flags & frames.END_HEADERS:
             return None
         self._block = None
         return Frame(Kind.HEADERS, begun, stream, bytes(block))
+
+
+def _check(block: bytes | bytearray) -> None:
+    """Refuse what takes long to read, in one frame as in many."""
+    if len(block) > MOST_BYTES:
+        raise ConnectionFaultError(Code.ENHANCE_YOUR_CALM, f"header fields of more than {MOST_BYTES} bytes")

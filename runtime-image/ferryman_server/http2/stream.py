@@ -8,6 +8,8 @@ from ferryman_server.http2.fields import Fields
 if TYPE_CHECKING:
     from ferryman_server.http2.connection import Connection
 
+_MOST_DIGITS = 20
+
 
 class Stream:
     """A request as far as it has come; whole when it is handed over."""
@@ -38,7 +40,8 @@ class Stream:
         self.trailers = b""
         self.gone: Callable[[], None] | None = None  # who is told when the client gives up
         declared = fields.get(b"content-length", b"")
-        self.left = int(declared) if declared.isdigit() else -1  # bytes of the body that are still to come
+        # Bytes of the body that are still to come. A number without end is none: Python refuses to read it.
+        self.left = int(declared) if declared.isdigit() and len(declared) < _MOST_DIGITS else -1
 
     def answer(self, head: bytes, body: bytes, trailers: bytes) -> None:
         """Answer with two blocks of fields and a body between them; once, and not after the client gave up."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 
 import h2.config
 import h2.connection
@@ -351,6 +352,23 @@ def test_a_client_that_reads_nothing_is_left() -> None:
     assert pair.wire.closed
 
 
+def test_one_setting_said_thousands_of_times_costs_no_more_than_once() -> None:
+    """A frame of 256 KB may hold 43,000 windows, and each resized every stream that is open: a second of silence."""
+    pair = Pair()
+    for _ in range(200):
+        pair.ask(path="/wait")
+    pair.exchange()
+    windows = b"".join(
+        Setting.INITIAL_WINDOW_SIZE.to_bytes(2, "big") + size.to_bytes(4, "big") for size in range(40_000)
+    )
+    began = time.thread_time()
+
+    pair.raw(frames.frame(Kind.SETTINGS, 0, 0, windows))
+
+    assert time.thread_time() - began < 0.2
+    assert {stream.window for stream in pair.echo.waiting} == {39_999}
+
+
 # What breaks the protocol
 
 RUDE = {
@@ -376,6 +394,11 @@ RUDE = {
     "a window of nothing": ([frames.window_update(0, 0)], Code.PROTOCOL_ERROR, True),
     "half a setting": ([frames.frame(Kind.SETTINGS, 0, 0, b"123")], Code.FRAME_SIZE_ERROR, True),
     "small frames": ([frames.settings({Setting.MAX_FRAME_SIZE: 1})], Code.PROTOCOL_ERROR, True),
+    "fields in one frame that is larger than all fields may be": (
+        [frames.frame(Kind.HEADERS, 5, 1, block(("a", "a" * 100_000)))],
+        Code.ENHANCE_YOUR_CALM,
+        True,
+    ),
     "a push": ([frames.frame(Kind.PUSH_PROMISE, 4, 1, b"")], Code.PROTOCOL_ERROR, True),
 }
 
@@ -402,6 +425,7 @@ def test_what_breaks_the_protocol_ends_the_connection_with_its_code(pieces, code
         (":path", "/twice"),
         (":status", "200"),
         ("content-length", "7"),
+        ("content-length", "9" * 5_000),  # Python refuses to make a number of it
     ],
 )
 def test_a_request_that_is_no_request_ends_its_stream_alone(more) -> None:
