@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 
-from ferryman import acting, health, metrics, settings
+from ferryman import acting, health, metrics, settings, webhook
 from ferryman.acting import Ending
 from ferryman.cluster import client
 from ferryman.cluster import lease as leases
@@ -31,13 +31,15 @@ async def serve(chosen: Settings) -> Ending:
     """Run the operator until something ends it."""
     loop = asyncio.get_running_loop()
     dog = Watchdog(loop.time)
+    receiver = webhook.Receiver(chosen.webhook_secret)
     metrics.serve(chosen.metrics_port)
     async with (
         health.serving(chosen.liveness_port, dog.wrong),
+        webhook.serving(chosen.webhook_port, receiver),
         _candidate(chosen) as lease,
         client.connect(metrics.wrote, guard=lease.guard) as api,
     ):
-        life = asyncio.create_task(acting.act(chosen, api, lease, dog), name="life")
+        life = asyncio.create_task(acting.act(chosen, api, lease, dog, receiver), name="life")
         stopped = asyncio.Event()
         for each in acting.SIGNALS:
             signal.signal(each, lambda *_: loop.call_soon_threadsafe(stopped.set))

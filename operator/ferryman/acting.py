@@ -9,11 +9,12 @@ import random
 import signal
 from collections.abc import Iterable
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import kopf
 
-from ferryman import handlers, metrics, watchdog
+from ferryman import handlers, metrics, watchdog, webhook
 from ferryman.clock import Steady
 from ferryman.cluster import discovery, errors, kinds
 from ferryman.cluster.client import Client
@@ -23,6 +24,8 @@ from ferryman.cluster.nodes import Nodes
 from ferryman.cluster.queue import Key, Queue
 from ferryman.cluster.sweep import Sweep
 from ferryman.events import Recorder
+from ferryman.followers import Followers
+from ferryman.news import News
 from ferryman.reconcile import Reconciler
 from ferryman.registry import Registry
 from ferryman.settings import Settings
@@ -44,7 +47,9 @@ class Ending(Enum):
     FAULT = "fault"
 
 
-async def act(chosen: Settings, api: Client, lease: Lease | Alone, dog: watchdog.Watchdog) -> Ending:
+async def act(
+    chosen: Settings, api: Client, lease: Lease | Alone, dog: watchdog.Watchdog, receiver: webhook.Receiver
+) -> Ending:
     """Act from the moment in which this operator may, until something ends it; then let another one, at once.
 
     Cancelled, it ends in the same way.
@@ -55,12 +60,13 @@ async def act(chosen: Settings, api: Client, lease: Lease | Alone, dog: watchdog
     mesh = kinds.VIRTUAL_SERVICE.plural in present
     if kinds.MODEL_DEPLOYMENT.plural not in present:
         log.warning("the cluster does not know ModelDeployments yet; waiting for the CRD")
-    registry = Registry(chosen, clock)
+    registry, followers = Registry(chosen, clock), Followers()
     reconciler = Reconciler(
         client=api,
         mesh=Mesh(api, clock, present=mesh),
         nodes=Nodes(api, clock),
         registry=registry,
+        followers=followers,
         recorder=Recorder(lambda event: api.create(kinds.EVENT, event), clock, platform.node()),
         settings=chosen,
         now=Steady(),
@@ -70,6 +76,8 @@ async def act(chosen: Settings, api: Client, lease: Lease | Alone, dog: watchdog
     sweep = Sweep(api, chosen.namespaces, mesh=mesh, lost=metrics.lost_event)
     resync = watchdog.Resync(clock, chosen.resync_seconds)
     dog.watch(watchdog.Watches(), resync, looks.overdue)
+    news = News(partial(_ask_again, registry, followers, queue), asyncio.get_running_loop().call_later)
+    receiver.heard = news.heard
     metrics.act(queue.depth)
     log.info("watching %s; Istio is %s", _where(chosen), "served" if mesh else "absent")
 
@@ -91,6 +99,7 @@ async def act(chosen: Settings, api: Client, lease: Lease | Alone, dog: watchdog
             ending = Ending.KINDS_CHANGED
         _tell(first, ending)
     finally:
+        receiver.heard = None
         await _end([writer], WRITER_STOPS_SECONDS)
         await lease.release()
         await _end(parts, STOP_SECONDS)
@@ -140,6 +149,13 @@ async def _sweep(chosen: Settings, sweep: Sweep, queue: Queue) -> None:
         await asyncio.sleep(chosen.sweep_seconds * random.uniform(0.9, 1.1))  # noqa: S311 to spread, not to hide
         for key in await sweep():
             queue.add(key)
+
+
+def _ask_again(registry: Registry, followers: Followers, queue: Queue, model: str) -> None:
+    """Look at whoever follows a registered model of which there is news."""
+    registry.forget(model)
+    for key in followers.of(model):
+        queue.add(key)
 
 
 async def _end(tasks: Iterable[asyncio.Task[Any]], seconds: float) -> None:

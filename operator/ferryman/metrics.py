@@ -30,6 +30,11 @@ LOST_EVENTS = Counter(
     "Changes that the sweep found and of which no watch had told, by kind of object.",
     ["kind"],
 )
+DELIVERIES = Counter(
+    "ferryman_webhook_deliveries_total",
+    "Deliveries of MLflow's webhooks, by what became of them: heard, refused, or sent to an operator that stands by.",
+    ["outcome"],
+)
 TRAFFIC = Gauge(
     "ferryman_traffic_weight_percent",
     "The share of live traffic of a ModelDeployment's stable and candidate revision, as its route says.",

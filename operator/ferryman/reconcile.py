@@ -28,6 +28,7 @@ from ferryman.cluster.nodes import Nodes
 from ferryman.cluster.queue import Key
 from ferryman.cluster.setback import Setback
 from ferryman.events import Recorder
+from ferryman.followers import Followers
 from ferryman.look import Failing, Look
 from ferryman.observed import Observed
 from ferryman.outcome import Notice, Resource, Unresolved
@@ -58,6 +59,7 @@ class Reconciler:
     mesh: Mesh
     nodes: Nodes
     registry: Registry
+    followers: Followers
     recorder: Recorder
     settings: Settings
     now: Callable[[], datetime]
@@ -83,6 +85,7 @@ class Reconciler:
             body = await self.client.get(kinds.MODEL_DEPLOYMENT, key.namespace, key.name)
         except errors.NotFound:
             metrics.forget(key.namespace, key.name)
+            self.followers.gone(key)
             return None
         meta = ObjectMeta.model_validate(body["metadata"])
         if meta.deletion_timestamp is not None:
@@ -95,6 +98,7 @@ class Reconciler:
             await self._refuse(meta, look, _first(error))
             return None
 
+        self.followers.follows(key, spec.model.uri)
         resolved = await self.registry.resolve(spec.model.uri)
         observed = await observe.observe(self.client, self.mesh, meta, self.now(), _serving(standing))
         if _room_matters(spec, standing):

@@ -79,6 +79,17 @@ class Registry:
             self._asking[uri] = asking
         return await asyncio.shield(asking)
 
+    def forget(self, model: str) -> None:
+        """Ask again for a registered model at the next question: it is not what it was."""
+
+        def of_model(uri: str) -> bool:
+            named = reference.registry_reference(uri)
+            return named is not None and named.name == model
+
+        self._remembered = {uri: old for uri, old in self._remembered.items() if not of_model(uri)}
+        # a question under way may already have read what is old; who waits for it gets that, who comes gets a new one
+        self._asking = {uri: task for uri, task in self._asking.items() if not of_model(uri)}
+
     async def _ask(self, uri: str, name: RegistryReference) -> Answer:
         tracking = self._settings.tracking_uri
         began = self._clock()
@@ -90,7 +101,9 @@ class Registry:
         except TimeoutError:
             answer = _away(tracking, f"no answer within {patience:g} s")
         finally:
-            del self._asking[uri]
+            current = self._asking.get(uri) is asyncio.current_task()
+            if current:
+                del self._asking[uri]
         known = isinstance(answer, ResolvedModel)
         period = self._settings.registry_poll_seconds
         now = self._clock()
@@ -99,7 +112,8 @@ class Registry:
         self._silence = _Remembered(answer, now + REMEMBER_FAILURE_SECONDS) if in_vain else None
         self._remembered = {key: old for key, old in self._remembered.items() if old.until > now}
         remember = period if known else min(period, REMEMBER_FAILURE_SECONDS)
-        self._remembered[uri] = _Remembered(answer, now + remember)
+        if current:
+            self._remembered[uri] = _Remembered(answer, now + remember)
         return answer
 
     def close(self) -> None:

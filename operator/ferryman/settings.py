@@ -41,6 +41,10 @@ class Settings(BaseModel):
     """How often the registry is asked where an alias points."""
     registry_timeout_seconds: Annotated[float, Field(gt=0)] = 5.0
     """How long one question to the registry may take."""
+    webhook_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """Where MLflow's webhooks are heard; 0 means nowhere."""
+    webhook_secret: Annotated[str, Field(repr=False)] = ""
+    """What MLflow signs its deliveries with. Without it none is believed, and so none is heard."""
     resync_seconds: Annotated[float, Field(gt=0)] = 300.0
     """How often every object is looked at even if no event asked for it."""
     sweep_seconds: Annotated[float, Field(gt=0)] = 30.0

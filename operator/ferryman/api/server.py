@@ -145,9 +145,9 @@ class Server(Model):
     """What a pod does before it says that it is ready."""
 
     optimize: Optimize = Optimize.AUTO
-    """`auto` serves a model as an ONNX graph where both answered a few hundred rows alike; `fp16` and `int8` let a graph
-    of a neural net have smaller numbers, too, where its answers are nearly the same; `"off"`, with its quotes, because
-    YAML takes the bare word for false, serves it as it is."""
+    """`auto` serves a model as an ONNX graph where both answered a few hundred rows alike; `fp16` and `int8` let a
+    graph of a neural net have smaller numbers, too, where its answers are nearly the same; `"off"`, with its quotes,
+    because YAML takes the bare word for false, serves it as it is."""
 
     cache: Cache | None = None
     """Answers that are remembered. Left out, none are."""
