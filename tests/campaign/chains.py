@@ -15,6 +15,7 @@ import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from campaign import ending
@@ -27,6 +28,8 @@ from ferryman.render import names
 Body = dict[str, Any]
 Sort = Literal["usual", "bound", "beyond", "wrong", "none"]
 
+NEXT_OPERATION = timedelta(seconds=60)
+"""No operation takes longer until the world rests again; what the clock does meanwhile is none of its doing."""
 LENGTH = 21
 """Operations of a chain, the last of which settles it."""
 
@@ -186,13 +189,22 @@ async def _rest(stage: Stage, when: str) -> None:
         body, status = stage.read(), stage.status()
         seen = body is not None and status.get("observedGeneration") == body["metadata"]["generation"]
         waits = (status.get("waiting") or {}).get("for")
-        return seen and not status.get("retiring") and waits not in GOES_ON
+        return seen and not status.get("retiring") and waits not in GOES_ON and not _cools_soon(stage)
 
     count = -1
     while not rests() or count != stage.past.count(stage.namespace):
         await stage.until(rests, f"rest {when}")
         count = stage.past.count(stage.namespace)
         await asyncio.sleep(CALM_SECONDS)
+
+
+def _cools_soon(stage: Stage) -> bool:
+    """Tell whether a revision that stands by is scaled to zero before the next operation is over."""
+    body, now = stage.read() or {}, datetime.now(UTC)
+    standby = timedelta(seconds=((body.get("spec") or {}).get("rollout") or {}).get("standbySeconds", 0))
+    unrouted = [each.get("unroutedSince") for each in stage.status().get("history") or []]
+    left = [datetime.fromisoformat(since) + standby - now for since in unrouted if since]
+    return any(timedelta(0) < each < NEXT_OPERATION for each in left)
 
 
 def _consistent(stage: Stage, operation: Operation) -> None:
