@@ -39,6 +39,7 @@ SAMPLES: dict[str, tuple[Any, ...]] = {
     "model.secretName": ("reader", "another-reader"),
     "server.resources.requests": ({"cpu": "250m"}, {"cpu": "0.5", "memory": "64Mi"}),
     "server.resources.limits": ({"memory": "1Gi"}, {"cpu": 1, "memory": "512Mi"}),
+    "server.cache": ({"memory": "1Mi"}, {"memory": "64Mi", "ttlSeconds": 1}, {"memory": 0}),
     "routing.hosts": (["fraud.example.com"], ["a.example.com", "b.example.com"]),
     "routing.gateways": (["istio-system/ingress"], ["edge/public"]),
     "rollout.canary.steps": (
@@ -57,8 +58,8 @@ FEW: dict[str, tuple[int, ...]] = {
 }
 """Usual numbers, where any number within the bounds would be too many pods."""
 
-WITHOUT = frozenset({"rollout.allowDowntime", "rollout.deadlineSeconds"})
-"""Left out: one allows what an oracle forbids, the other only waits."""
+WITHOUT = frozenset({"rollout.allowDowntime", "rollout.deadlineSeconds", "server.image", "server.container"})
+"""Left out: the first allows what an oracle forbids, the second only waits, and the last two are never changed alone."""
 
 MADE_OF_HISTORY = re.compile(
     r"/status/(history|lastRollout|rejected|withdrawn|commands|run|candidate|stable/(served|since)|waiting|observedGeneration)"
@@ -262,7 +263,8 @@ def _differences(found: ending.Flat, wanted: ending.Flat) -> str:
 
 
 def _properties(schema: Body, path: tuple[str, ...]) -> Iterator[tuple[str, Body]]:
-    if schema.get("type") == "object" and "properties" in schema:
+    whole = ".".join(path) in WITHOUT or ".".join(path) in SAMPLES
+    if schema.get("type") == "object" and "properties" in schema and not whole:
         for name, inner in schema["properties"].items():
             yield from _properties(inner, (*path, name))
     else:
