@@ -59,7 +59,7 @@ FEW: dict[str, tuple[int, ...]] = {
 """Usual numbers, where any number within the bounds would be too many pods."""
 
 WITHOUT = frozenset({"rollout.allowDowntime", "rollout.deadlineSeconds", "server.image", "server.container"})
-"""Left out: the first allows what an oracle forbids, the second only waits, and the last two are never changed alone."""
+"""Left out: the first allows what an oracle forbids, the second only waits, the last two never change alone."""
 
 MADE_OF_HISTORY = re.compile(
     r"/status/(history|lastRollout|rejected|withdrawn|commands|run|candidate|stable/(served|since)|waiting|observedGeneration)"
