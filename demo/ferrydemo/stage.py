@@ -23,6 +23,7 @@ GATEWAY = "http://127.0.0.1:30080"
 SYSTEM_NAMESPACE = "ferryman-system"
 OPERATOR = "ferryman"
 TRACKING_URI = "http://mlflow.ml.svc.cluster.local:5000"
+WEBHOOK_URL = f"http://{OPERATOR}-webhook.{SYSTEM_NAMESPACE}.svc.cluster.local/webhooks/mlflow"
 HERE = Path(__file__).parent
 CHART = paths.REPOSITORY / "charts" / "ferryman"
 EXEC = ("-n", "ml", "exec", "-i", "deploy/mlflow", "-c", "mlflow", "--")
@@ -79,12 +80,17 @@ def tracking(kube: Kube) -> None:
     kube.apply((HERE / "manifests" / "gateway.yaml").read_text())
 
 
-def operator(kube: Kube, poll_seconds: int, gpu_image: str = "") -> None:
-    """Install the chart, or bring what is installed up to it; the operator is not waited for."""
+def operator(kube: Kube, poll_seconds: int, gpu_image: str = "", webhook_secret: str = "") -> None:
+    """Install the chart, or bring what is installed up to it; the operator is not waited for.
+
+    With the name of a Secret it hears of MLflow's webhooks.
+    """
     settings: dict[str, object] = {"mlflow.trackingUri": TRACKING_URI, "mlflow.pollSeconds": poll_seconds}
     settings[r"podAnnotations.ferryman\.dev/sources"] = f"sha256-{_sources()}"
     if gpu_image:
         settings["server.gpuImage"] = gpu_image
+    if webhook_secret:
+        settings |= {"mlflow.webhook.enabled": "true", "mlflow.webhook.secretName": webhook_secret}
     flags = [flag for key, value in settings.items() for flag in ("--set", f"{key}={value}")]
     kube.run(
         [
@@ -136,6 +142,16 @@ def train(kube: Kube, name: str, *kinds: str) -> Registered:
 def in_tracking_pod(kube: Kube, *command: str) -> str:
     """Run a command in the tracking server's pod."""
     return kube.kubectl(*EXEC, *command)
+
+
+def webhook(kube: Kube, secret: str) -> None:
+    """Let MLflow tell the operator of every alias that is moved or taken away."""
+    create = (
+        "import sys; from mlflow import MlflowClient;"
+        "MlflowClient('http://127.0.0.1:5000').create_webhook('ferryman', sys.argv[1],"
+        "['model_version_alias.created', 'model_version_alias.deleted'], secret=sys.argv[2])"
+    )
+    in_tracking_pod(kube, "python", "-c", create, WEBHOOK_URL, secret)
 
 
 def alias(kube: Kube, name: str, uri: str) -> None:

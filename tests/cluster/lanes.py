@@ -23,6 +23,7 @@ DISTURBING = frozenset(
         "test_journeys.py",
         "test_no_surge.py",
         "test_quiet.py",
+        "test_registry.py",
         "test_survival.py",
     }
 )
