@@ -11,7 +11,7 @@ from ferryman_server.dataplane.model import Model
 from ferryman_server.dataplane.rows import Answer, Rows
 from ferryman_server.dataplane.schema import Schema, Table
 from ferryman_server.load import context as contexts
-from ferryman_server.load import mlmodel
+from ferryman_server.load import direct, mlmodel
 from ferryman_server.reason import FatalError, Reason
 
 # These pick columns by name or hand rows to the user's code: they must see a DataFrame.
@@ -32,7 +32,15 @@ def wrap(estimator: Any, context: contexts.Context, platform: str, packages: dic
     names = [str(name) for name in getattr(estimator, "feature_names_in_", ())]
     framed = bool(names) and not takes_arrays(estimator)
     schema = mlmodel.schema(context.signature, Kind.FP64) or _remembered(estimator, names, framed=framed)
-    return Model(platform, schema, _predictor(act, schema, names, framed=framed), packages=packages)
+    quick = False
+    if (
+        isinstance(schema, Table)
+        and schema.packed
+        and not framed
+        and schema.width == getattr(estimator, "n_features_in_", None)
+    ):
+        act, quick = direct.proved(direct.estimator(estimator), act, schema.width, schema.packed.dtype)
+    return Model(platform, schema, _predictor(act, schema, names, framed=framed), packages=packages, quick=quick)
 
 
 def _remembered(estimator: Any, names: list[str], *, framed: bool) -> Schema:

@@ -7,8 +7,9 @@ import numpy as np
 from ferryman_server.dataplane import schema as schemas
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.model import Model
+from ferryman_server.dataplane.rows import Array
 from ferryman_server.load import context as contexts
-from ferryman_server.load import mlmodel
+from ferryman_server.load import direct, mlmodel
 from ferryman_server.reason import FatalError, Reason, first_line
 
 
@@ -31,11 +32,17 @@ def load(path: Path, context: contexts.Context) -> Model:
             f"can read ({first_line(error)}); save it again with save_model().",
         ) from error
     threads = context.threads
+
+    def native(matrix: Array) -> Array:
+        return np.asarray(booster.predict(matrix, num_threads=threads))
+
+    ask, quick = direct.proved(direct.lightgbm(booster, threads, native), native, booster.num_feature(), np.float64)
     return Model(
         "lightgbm",
         mlmodel.schema(context.signature, Kind.FP64) or _schema(booster),
-        lambda rows: {"predict": np.asarray(booster.predict(rows.arrays[0], num_threads=threads))},
+        lambda rows: {"predict": ask(rows.arrays[0])},
         packages={"lightgbm": lightgbm.__version__},
+        quick=quick,
     )
 
 

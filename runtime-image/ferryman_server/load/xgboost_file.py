@@ -8,8 +8,9 @@ import numpy as np
 from ferryman_server.dataplane import schema as schemas
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.model import Model
+from ferryman_server.dataplane.rows import Array
 from ferryman_server.load import context as contexts
-from ferryman_server.load import estimator, mlmodel
+from ferryman_server.load import direct, estimator, mlmodel
 from ferryman_server.reason import FatalError, Reason, first_line
 
 BOOSTER = "xgboost.core.Booster"
@@ -33,11 +34,16 @@ def load(path: Path, context: contexts.Context, model_class: str = BOOSTER) -> M
             f'File "{path.name}" of model "{context.model}" is not a model that XGBoost {xgboost.__version__} '
             f"can read ({first_line(error)}); save it again with save_model().",
         ) from error
-    # Inplace prediction: a DMatrix for each request costs a thousand times the trees.
+
+    def native(matrix: Array) -> Array:
+        # Inplace: a DMatrix for each request costs a thousand times the trees.
+        return np.asarray(booster.inplace_predict(matrix, validate_features=False))
+
+    ask, _ = direct.proved(direct.xgboost(booster, native), native, booster.num_features(), np.float32)
     return Model(
         "xgboost",
         mlmodel.schema(context.signature, Kind.FP32) or _schema(booster.feature_names, booster.num_features()),
-        lambda rows: {"predict": np.asarray(booster.inplace_predict(rows.arrays[0], validate_features=False))},
+        lambda rows: {"predict": ask(rows.arrays[0])},
         packages=packages,
         quick=True,
     )
