@@ -7,8 +7,11 @@ import os
 import sys
 from pathlib import Path
 
-from ferryman_server import log, reason, threads
+from ferryman_server import log, memory, reason, threads
 from ferryman_server import settings as contract
+from ferryman_server.workers import plan
+
+_GPU = Path("/dev/nvidiactl")
 
 
 def main() -> int:
@@ -21,13 +24,18 @@ def main() -> int:
 
 
 def serve() -> int:
-    """Read the contract, limit the threads before anything native is imported, and live."""
+    """Read the contract, limit the threads before anything native is imported, and live, alone or as several."""
     try:
         settings = contract.from_environment(os.environ)
     except reason.FatalError as error:
         log.line(str(error))
         reason.publish(error, Path(os.environ.get("FERRYMAN_TERMINATION_LOG") or "/dev/termination-log"))
         return 1
+    wish = plan.wish(settings.workers, threads.granted(), threads.allowed(), gpu=_GPU.exists())
+    if wish.workers > 1:
+        from ferryman_server.workers import parent  # noqa: PLC0415 - who serves alone has no need of it
+
+        return parent.live(settings, wish, memory.room)
     threads.limit(os.environ, threads.allowed())
     from ferryman_server import life  # noqa: PLC0415 - after the thread limits, because it imports NumPy
 

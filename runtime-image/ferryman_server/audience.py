@@ -1,20 +1,22 @@
 """Who hears how a server's life goes: a pod's log and termination log, or somebody else in their place."""
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ferryman_server import log, reason
 from ferryman_server import settings as contract
-from ferryman_server.serving import Serving
+
+if TYPE_CHECKING:  # it brings NumPy, which a parent of workers does without
+    from ferryman_server.serving import Serving
 
 
 class Audience(Protocol):
     """Told by `life`, on the event loop."""
 
-    def loading(self, serving: Serving) -> AbstractContextManager[object]:
+    def loading(self, serving: "Serving") -> AbstractContextManager[object]:
         """Around the load and the warm-up."""
 
-    def ready(self, serving: Serving) -> None:
+    def ready(self, serving: "Serving") -> None:
         """The model answers."""
 
     def told(self) -> None:
@@ -34,12 +36,12 @@ class Kubelet:
         self._model = settings.model_name
         self._termination_log = settings.termination_log
 
-    def loading(self, serving: Serving) -> AbstractContextManager[object]:
+    def loading(self, serving: "Serving") -> AbstractContextManager[object]:
         """Native code can abort the process, and then nobody is left to say why: so it is said before."""
         reason.publish(sudden_end(self._model), self._termination_log)
         return nullcontext()
 
-    def ready(self, serving: Serving) -> None:
+    def ready(self, serving: "Serving") -> None:
         """Those were not the last words."""
         reason.retract(self._termination_log)
 

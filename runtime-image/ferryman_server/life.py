@@ -111,6 +111,7 @@ class Life:
             interface="asgi3",
             ws="none",
             access_log=False,
+            proxy_headers=False,  # nobody here asks who the client is
             log_config=None,
             server_header=False,
             date_header=False,

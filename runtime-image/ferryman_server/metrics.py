@@ -48,7 +48,7 @@ class Metrics(Collector):
         self.numbers = numbers or Numbers()
         self.before: list[Callable[[], None]] = []
         """Called before the page is written, by those who keep their numbers elsewhere."""
-        self._identity = identity
+        self.identity = identity
         self._durations = {name: Spread(_SECONDS, self.numbers) for name in PROTOCOLS}
         self._in_flight = {name: self.numbers.living(1) for name in PROTOCOLS}
         self._codes = {name: self.numbers.lasting(_CODES) for name in PROTOCOLS}
@@ -74,7 +74,7 @@ class Metrics(Collector):
         self.registry.register(self)
 
     def _gauge(self, name: str, words: str) -> Gauge:
-        return Gauge(name, words, _MODEL, registry=self.registry).labels(*self._identity.values)
+        return Gauge(name, words, _MODEL, registry=self.registry).labels(*self.identity.values)
 
     # --- requests ---
 
@@ -109,10 +109,10 @@ class Metrics(Collector):
     def loaded(self, seconds: float, platform: str, digest: str, optimization: Optimization | None) -> None:
         """The model is in memory."""
         self._load.own[0] = seconds
-        self._info.labels(*self._identity.values, platform, digest).set(1)
+        self._info.labels(*self.identity.values, platform, digest).set(1)
         if optimization is not None:
             runs = int(optimization.runtime == "onnx")
-            self._optimized.labels(*self._identity.values, optimization.why).set(runs)
+            self._optimized.labels(*self.identity.values, optimization.why).set(runs)
 
     def warmed(self, seconds: float) -> None:
         """The warm-up is over."""
@@ -126,7 +126,7 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The tallies by the names that others know (prometheus_client's Collector)."""
-        labels, values = (*_MODEL, "protocol"), self._identity.values
+        labels, values = (*_MODEL, "protocol"), self.identity.values
         requests = CounterMetricFamily(
             "ferryman_requests", "Prediction requests, by protocol and status code.", labels=(*labels, "code")
         )
@@ -154,7 +154,7 @@ class Metrics(Collector):
             yield self._histogram(name, words, spread)
         # The name that dashboards made for KServe look for.
         alias = HistogramMetricFamily("request_predict_seconds", "One run of the model.", labels=("model_name",))
-        alias.add_metric((self._identity.model,), *self._predict.read())
+        alias.add_metric((self.identity.model,), *self._predict.read())
         yield alias
         for name, words, cells in (
             ("ferryman_load_seconds", "How long the model took to load.", self._load),
@@ -167,7 +167,7 @@ class Metrics(Collector):
 
     def _histogram(self, name: str, words: str, spread: Spread) -> HistogramMetricFamily:
         family = HistogramMetricFamily(name, words, labels=_MODEL)
-        family.add_metric(self._identity.values, *spread.read())
+        family.add_metric(self.identity.values, *spread.read())
         return family
 
     def page(self) -> bytes:

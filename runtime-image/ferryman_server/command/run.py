@@ -43,10 +43,15 @@ def _serve(wish: options.Wish) -> int:
         model_dir=found.path,
         port=chosen,
     )
+    examples = place.cache(os.environ) / "examples"
+    if settings.workers > 1:
+        from ferryman_server.command import several  # noqa: PLC0415 - only where they are asked for
+
+        return several.live(settings, examples)
     threads.limit(os.environ, threads.allowed())
     from ferryman_server.command import session  # noqa: PLC0415 - after the thread limits: it imports NumPy
 
-    return session.live(settings, place.cache(os.environ) / "examples")
+    return session.live(settings, examples)
 
 
 def _found(wish: options.Wish) -> place.Place:

@@ -1,28 +1,26 @@
 """A server's life at a person's terminal: it shows that it loads, greets when it is ready, and leaves when told."""
 
 import asyncio
-import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import uvloop
 
-from ferryman_server import life, reason, threads
+from ferryman_server import life, threads
 from ferryman_server import settings as contract
 from ferryman_server.command import greeting, status
+from ferryman_server.command.terminal import Terminal
 from ferryman_server.serving import Phase, Serving
 
-_PATIENCE = 1.0
-"""Seconds for what is being answered when Ctrl-C comes; whoever presses it wants the prompt."""
 _DOING = {Phase.LOADING: "Loading", Phase.WARMING: "Warming up"}
 
 
-class Person:
-    """Somebody who looks at a terminal (audience.Audience)."""
+class Person(Terminal):
+    """Somebody who looks at a terminal, on which one process writes."""
 
     def __init__(self, examples: Path) -> None:
+        super().__init__()
         self._examples = examples
-        self.failure: reason.FatalError | None = None
 
     def loading(self, serving: Serving) -> AbstractContextManager[object]:
         """A line that says what takes so long."""
@@ -33,17 +31,6 @@ class Person:
         """How to ask."""
         if serving.ready:
             print(greeting.text(serving, self._examples), end="", flush=True)
-
-    def told(self) -> None:
-        """Who presses Ctrl-C does not wait for long."""
-        asyncio.get_running_loop().call_later(_PATIENCE, os._exit, 0)
-
-    def failed(self, error: reason.FatalError) -> None:
-        """It is said by whoever started this."""
-        self.failure = error
-
-    def stopped(self) -> None:
-        """They see it."""
 
 
 def live(settings: contract.Settings, examples: Path) -> int:
