@@ -8,11 +8,12 @@ A run that takes less than handing it to another thread would cost is made where
 """
 
 import asyncio
+import functools
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from ferryman_server.dataplane import rows as flows
 from ferryman_server.dataplane import worker as workers
@@ -41,8 +42,12 @@ class Observer(Protocol):
 @dataclass(slots=True)
 class _Waiting:
     rows: Rows
-    future: asyncio.Future[Answer]
+    future: asyncio.Future[Any]
     since: float
+    job: Callable[[], Any] | None = None  # something else than a prediction for the rows
+
+
+_ONE = Rows((), 1)
 
 
 class Batcher:
@@ -80,9 +85,16 @@ class Batcher:
 
     async def submit(self, rows: Rows) -> Answer:
         """The model's answer for these rows."""
+        answer: Answer = await self._turn(_Waiting(rows, self._loop.create_future(), time.perf_counter()))
+        return answer
+
+    async def run(self, job: Callable[[], Any]) -> Any:
+        """What the job returns, which is run in the model's thread when its turn has come, and alone."""
+        return await self._turn(_Waiting(_ONE, self._loop.create_future(), time.perf_counter(), job))
+
+    async def _turn(self, waiting: _Waiting) -> Any:
         if len(self._queue) >= _MOST_WAITING:
             raise OverloadedError(f"{len(self._queue)} requests are already waiting for the model; try again later.")
-        waiting = _Waiting(rows, self._loop.create_future(), time.perf_counter())
         self._queue.append(waiting)
         if not self._busy:
             self._dispatch()
@@ -106,11 +118,16 @@ class Batcher:
             if first.future.done():  # its client has gone
                 self._queue.popleft()
                 continue
-            if batch and (count + first.rows.count > self._max_rows or not batch[0].rows.fits(first.rows)):
+            if batch and not self._fits(batch[0], first, count):
                 break
             batch.append(self._queue.popleft())
             count += first.rows.count
         return batch
+
+    def _fits(self, first: _Waiting, other: _Waiting, count: int) -> bool:
+        if first.job or other.job or count + other.rows.count > self._max_rows:
+            return False
+        return first.rows.fits(other.rows)
 
     def _ran(self, count: int, seconds: float) -> None:
         self._observer.executed(count, seconds)
@@ -140,26 +157,29 @@ class Batcher:
         done = _Done()
         if len(batch) > 1:
             counts = [waiting.rows.count for waiting in batch]
-            together = self._alone(flows.join([waiting.rows for waiting in batch]), done)
+            rows = flows.join([waiting.rows for waiting in batch])
+            together = self._tried(lambda: self._predict(rows), rows.count, done)
             if not isinstance(together, BaseException) and flows.splittable(together, sum(counts)):
                 done.outcomes.extend(flows.split(together, counts))
                 return done
-        done.outcomes.extend(self._alone(waiting.rows, done) for waiting in batch)
+        for waiting in batch:
+            job = waiting.job or functools.partial(self._predict, waiting.rows)
+            done.outcomes.append(self._tried(job, waiting.rows.count, done))
         return done
 
-    def _alone(self, rows: Rows, done: "_Done") -> Answer | BaseException:
+    def _tried(self, job: Callable[[], Any], count: int, done: "_Done") -> Any:
         began = time.perf_counter()
         try:
-            return self._predict(rows)
+            return job()
         except BaseException as error:  # noqa: BLE001 - the model's own code: its request gets it, the loop goes on
             return workers.tame(error)
         finally:
-            done.runs.append((rows.count, time.perf_counter() - began))
+            done.runs.append((count, time.perf_counter() - began))
 
 
 @dataclass(slots=True)
 class _Done:
     """What a batch came to: an outcome for each request, and how many rows each run had and how long it took."""
 
-    outcomes: list[Answer | BaseException] = field(default_factory=list)
+    outcomes: list[Any] = field(default_factory=list)
     runs: list[tuple[int, float]] = field(default_factory=list)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ferryman_server.dataplane.guest import Guest
 from ferryman_server.dataplane.rows import Answer, Rows
 from ferryman_server.dataplane.schema import Schema, Tensor
 
@@ -30,3 +31,4 @@ class Model:
     batches: bool = True  # False where the graph fixes its number of rows
     quick: bool = False  # safe in any thread, so that a short run need not leave the event loop
     optimization: Optimization | None = None
+    guest: Guest | None = None  # reads KServe's protocols for itself

@@ -2,6 +2,7 @@
 
 from ferryman_server.dataplane import batch
 from ferryman_server.dataplane.errors import InvalidInputError, ModelFailedError, OverloadedError
+from ferryman_server.dataplane.guest import Asked, Guest, Told, TurnedDownError
 from ferryman_server.dataplane.model import Model
 from ferryman_server.dataplane.rows import Answer, Rows
 from ferryman_server.reason import first_line
@@ -10,8 +11,11 @@ from ferryman_server.reason import first_line
 class DataPlane:
     """Predicts; knows no protocol."""
 
+    guest: Guest | None = None
+
     def __init__(self, model: Model, batcher: batch.Batcher) -> None:
         self.model = model
+        self.guest = model.guest
         self._batcher = batcher
 
     def at_once(self, rows: Rows) -> Answer | None:
@@ -31,9 +35,19 @@ class DataPlane:
         except Exception as error:
             raise _told(error) from error
 
+    async def ask(self, asked: Asked) -> Told:
+        """The answer of a model that reads requests for itself (`guest`); it has its turn like any other."""
+        guest = self.guest
+        assert guest is not None
+        try:
+            told: Told = await self._batcher.run(lambda: guest.answer(asked))
+        except Exception as error:
+            raise _told(error) from error
+        return told
+
 
 def _told(error: Exception) -> Exception:
-    if isinstance(error, InvalidInputError | OverloadedError):
+    if isinstance(error, InvalidInputError | OverloadedError | TurnedDownError):
         return error
     if isinstance(error, ValueError):
         # scikit-learn, XGBoost and pandas raise ValueError for values they cannot take: NaN, an

@@ -3,16 +3,19 @@
 What goes wrong leaves as `Refused`: a status of gRPC and the sentence that REST would tell.
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 from google.protobuf.message import DecodeError
 
 from ferryman_server.dataplane import kind as kinds
 from ferryman_server.dataplane.errors import InvalidInputError
+from ferryman_server.dataplane.guest import Asked
+from ferryman_server.dataplane.plane import DataPlane
 from ferryman_server.dataplane.rows import Answer
-from ferryman_server.grpc_api import contents
+from ferryman_server.grpc_api import contents, metadata
 from ferryman_server.grpc_api import inference_pb2 as messages
 from ferryman_server.grpc_api.status import NoSuchModelError, NotYetError
+from ferryman_server.http2.fields import Fields
 from ferryman_server.oip import about, inputs, outputs, raw, tensors
 from ferryman_server.oip.tensors import Sent
 from ferryman_server.serving import Serving
@@ -60,15 +63,48 @@ def _described(tensor: dict[str, Any]) -> dict[str, Any]:
     return {key: tensor[key] for key in ("name", "datatype", "shape")}
 
 
-class Inference:
-    """A prediction; raw if it was asked for raw."""
+class Prediction(Protocol):
+    """Made when a call is whole: what is wrong with it is said then."""
 
-    def __init__(self, serving: Serving, body: bytes) -> None:
-        self._asked = asked = _parsed(messages.ModelInferRequest, body)
-        _known(serving, asked.model_name, asked.model_version)
-        plane = serving.plane
-        if plane is None or not serving.answers:
-            raise NotYetError(serving.sentence())
+    def at_once(self) -> bytes | None:
+        """The answer, if it takes so little that nobody has to wait for it."""
+
+    async def answer(self) -> bytes:
+        """The answer, when the model has come to it."""
+
+
+def prediction(serving: Serving, body: bytes, fields: Fields) -> Prediction:
+    """Of the model that is served, for one call."""
+    asked = _parsed(messages.ModelInferRequest, body)
+    _known(serving, asked.model_name, asked.model_version)
+    plane = serving.plane
+    if plane is None or not serving.answers:
+        raise NotYetError(serving.sentence())
+    if plane.guest is not None:
+        return Visit(plane, Asked("grpc", body, metadata.of(fields), serving.settings.model_version))
+    return Inference(serving, plane, asked)
+
+
+class Visit:
+    """A prediction of a model that reads calls for itself."""
+
+    def __init__(self, plane: DataPlane, asked: Asked) -> None:
+        self._plane = plane
+        self._asked = asked
+
+    def at_once(self) -> None:
+        """It is asked in its own thread."""
+
+    async def answer(self) -> bytes:
+        """Its answer, which is a message already."""
+        return (await self._plane.ask(self._asked)).body
+
+
+class Inference:
+    """A prediction for rows; raw if it was asked for raw."""
+
+    def __init__(self, serving: Serving, plane: DataPlane, asked: Any) -> None:
+        self._asked = asked
         self._serving = serving
         self._plane = plane
         self._rows = inputs.rows(plane.model.schema, _inputs(asked))

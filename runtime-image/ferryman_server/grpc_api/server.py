@@ -113,10 +113,10 @@ class Calls:
         try:
             if not stream.fields.get(b"content-type", b"").startswith(b"application/grpc"):
                 raise InvalidInputError("The content type must be application/grpc.")
-            inference = calls.Inference(self._serving, _message(stream))
-            answer = inference.at_once()
+            prediction = calls.prediction(self._serving, _message(stream), stream.fields)
+            answer = prediction.at_once()
             if answer is None:
-                self._await(stream, inference, began)
+                self._await(stream, prediction, began)
                 return
             stream.answer(_HEAD, _framed(answer), self._fine)
             code = 200
@@ -124,9 +124,9 @@ class Calls:
             code = self._refuse(stream, status.of(error, _request_id(stream)))
         self._measures.ended(PROTOCOL, code, time.perf_counter() - began)
 
-    def _await(self, stream: Stream, inference: calls.Inference, began: float) -> None:
+    def _await(self, stream: Stream, prediction: calls.Prediction, began: float) -> None:
         """Let the model come to it. A client that leaves, or a deadline, takes its rows out of the queue."""
-        task = self._loop.create_task(self._later(stream, inference, began))
+        task = self._loop.create_task(self._later(stream, prediction, began))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -135,11 +135,11 @@ class Calls:
 
         stream.gone = given_up
 
-    async def _later(self, stream: Stream, inference: calls.Inference, began: float) -> None:
+    async def _later(self, stream: Stream, prediction: calls.Prediction, began: float) -> None:
         code = _CANCELLED
         try:
             async with asyncio.timeout(_timeout(stream)):
-                answer = await inference.answer()
+                answer = await prediction.answer()
             stream.answer(_HEAD, _framed(answer), self._fine)
             code = 200
         except TimeoutError:

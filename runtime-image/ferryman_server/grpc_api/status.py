@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ferryman_server import log
 from ferryman_server.dataplane.errors import InvalidInputError, ModelFailedError, OverloadedError
+from ferryman_server.dataplane.guest import TurnedDownError
 
 
 class Code(enum.IntEnum):
@@ -14,10 +15,12 @@ class Code(enum.IntEnum):
     INVALID_ARGUMENT = 3
     DEADLINE_EXCEEDED = 4
     NOT_FOUND = 5
+    PERMISSION_DENIED = 7
     RESOURCE_EXHAUSTED = 8
     UNIMPLEMENTED = 12
     INTERNAL = 13
     UNAVAILABLE = 14
+    UNAUTHENTICATED = 16
 
 
 class NoSuchModelError(Exception):
@@ -56,12 +59,28 @@ _EXPECTED: dict[type[Exception], tuple[Code, int]] = {
 }
 
 
+_OF_HTTP = {
+    401: Code.UNAUTHENTICATED,
+    403: Code.PERMISSION_DENIED,
+    404: Code.NOT_FOUND,
+    413: Code.RESOURCE_EXHAUSTED,
+    429: Code.RESOURCE_EXHAUSTED,
+    501: Code.UNIMPLEMENTED,
+    503: Code.UNAVAILABLE,
+    504: Code.DEADLINE_EXCEEDED,
+}
+"""What a model's own statuses are here; any other below 500 is the client's to mend, any other above its own."""
+
+
 def of(error: Exception, request_id: str) -> Status:
     """What the client is told. For what is ours or the model's to mend: an id, and the cause in the log."""
     expected = _EXPECTED.get(type(error))
     if expected:
         code, http = expected
         return Status(code, http, str(error))
+    if isinstance(error, TurnedDownError):
+        other = Code.INVALID_ARGUMENT if error.status < 500 else Code.INTERNAL
+        return Status(_OF_HTTP.get(error.status, other), error.status, str(error))
     cause = (error.__cause__ or error) if isinstance(error, ModelFailedError) else error
     request_id = request_id or uuid.uuid4().hex
     said = " ".join(str(cause).split())[:500]

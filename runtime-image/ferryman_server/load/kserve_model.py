@@ -1,7 +1,8 @@
 """A subclass of `kserve.Model`, as its author wrote it for KServe: made, loaded and asked in the model's own thread.
 
-A class takes V1's dict or V2's `InferRequest`, as its annotations say; whichever protocol asks, it gets its own kind
-and its answer is told in the protocol's words. An asynchronous class has an event loop in that thread.
+KServe's protocols ask it as KServe does (kserve_requests). Whoever else asks, MLflow's clients and the warm-up, has
+rows: they reach it as V1's dict or as V2's `InferRequest`, as its annotations say. An asynchronous class has an event
+loop in that thread.
 """
 
 import asyncio
@@ -29,6 +30,8 @@ def load(path: Path, context: contexts.Context) -> Model:
     contexts.refuse_code(context, f'a kserve.Model ("{path.name}")')
     import kserve  # type: ignore[import-untyped]  # noqa: PLC0415 - it weighs much; only its own models pay for it
 
+    from ferryman_server.load import kserve_requests  # noqa: PLC0415 - the same
+
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     guest = runner.run(_opened(path, context, kserve.Model))
     inputs, outputs = (
@@ -48,6 +51,7 @@ def load(path: Path, context: contexts.Context) -> Model:
         outputs=outputs,
         packages={"kserve": contexts.version("kserve")},
         batches=False,  # one request is one call, as the class expects
+        guest=kserve_requests.Reception(guest, runner, context.model),
     )
 
 

@@ -79,7 +79,7 @@ def answer(said: Any) -> Answer:
 
     match said:
         case kserve.InferResponse():
-            return {one.name: _text(one.as_numpy()) for one in said.outputs}
+            return {one.name: text(one.as_numpy()) for one in said.outputs}
         case {"predictions": predictions}:
             return {"predictions": array(predictions)}
         case dict():
@@ -91,7 +91,7 @@ def answer(said: Any) -> Answer:
 def array(values: Any) -> Array:
     """Numbers and truth values as NumPy holds them; everything else as it is, one object an entry."""
     if isinstance(values, np.ndarray):
-        return np.atleast_1d(_text(values))
+        return np.atleast_1d(text(values))
     entries = values if isinstance(values, list | tuple) else [values]
     try:
         found = np.asarray(entries)
@@ -102,7 +102,7 @@ def array(values: Any) -> Array:
     return np.fromiter(entries, dtype=object, count=len(entries))
 
 
-def _text(found: Array) -> Array:
+def text(found: Array) -> Array:
     """KServe's text is bytes."""
     if found.dtype.kind not in "OS":
         return found

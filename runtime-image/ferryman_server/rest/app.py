@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable
 
 from ferryman_server import log, metrics
 from ferryman_server.dataplane.errors import InvalidInputError, ModelFailedError, OverloadedError
+from ferryman_server.dataplane.guest import TurnedDownError
 from ferryman_server.dataplane.plane import DataPlane
-from ferryman_server.rest import info, invocations, message, patience, v1, v2
+from ferryman_server.rest import guests, info, invocations, message, patience, v1, v2
 from ferryman_server.rest.message import Receive, RefusedError, Request, Response, Scope, Send
 from ferryman_server.serving import Phase, Serving
 
@@ -71,7 +72,7 @@ class App:
     async def _prediction(
         self, route: tuple[str, Predict], scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send
     ) -> None:
-        protocol, predict = route
+        protocol = route[0]
         self._measures.began(protocol)
         came = began = time.perf_counter()
         status = 499  # the client left before there was an answer
@@ -80,7 +81,7 @@ class App:
             if body is None:
                 return
             began = time.perf_counter()
-            response = await self._predict(predict, Request("POST", scope["path"], headers, body), receive, came)
+            response = await self._predict(route, Request("POST", scope["path"], headers, body), receive, came)
             status = response.status
             await self._reply(response, headers, send)
         except patience.GoneError:
@@ -91,16 +92,20 @@ class App:
         finally:
             self._measures.ended(protocol, status, time.perf_counter() - began)
 
-    async def _predict(self, predict: Predict, request: Request, receive: Receive, came: float) -> Response:
+    async def _predict(self, route: tuple[str, Predict], request: Request, receive: Receive, came: float) -> Response:
+        protocol, predict = route
         plane = self._serving.plane
         if not self._serving.answers or plane is None:
             return message.error(503, self._serving.sentence(), (b"retry-after", b"1"))
+        patient = patience.Patient(plane, receive, request.headers.get(patience.TIMEOUT), came)
         try:
-            return await predict(
-                request, patience.Patient(plane, receive, request.headers.get(patience.TIMEOUT), came)
-            )
+            if plane.guest is not None and protocol in guests.PROTOCOLS:
+                return await guests.answer(protocol, request, patient, self._serving.settings.model_version)
+            return await predict(request, patient)
         except patience.GoneError:
             raise
+        except TurnedDownError as error:
+            return message.error(error.status, str(error))
         except InvalidInputError as error:
             return message.error(400, str(error))
         except RefusedError as refused:

@@ -7,7 +7,10 @@ model's queue; a run of the model that has begun goes on, and nobody waits for i
 
 import asyncio
 import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
+from ferryman_server.dataplane.guest import Asked, Told
 from ferryman_server.dataplane.plane import DataPlane
 from ferryman_server.dataplane.rows import Answer, Rows
 from ferryman_server.rest.message import Receive, RefusedError
@@ -16,6 +19,8 @@ TIMEOUT = b"x-envoy-expected-rq-timeout-ms"
 """For how long Envoy's router will wait for this attempt: the try's own timeout, or what is left of the whole."""
 _MOMENT = 0.02
 """Seconds of waiting that are not worth a watch."""
+
+_Awaited = TypeVar("_Awaited")
 
 
 class GoneError(Exception):
@@ -42,19 +47,22 @@ class Patient(DataPlane):
     async def predict(self, rows: Rows) -> Answer:
         """The answer; `GoneError` or a refusal if it would come too late."""
         left = None if self._timeout is None else self._left(self._timeout)
-        if left is not None and left <= 0:
-            raise self._late()
         answer = self._plane.at_once(rows)
-        return answer if answer is not None else await self._waited(rows, left)
+        return answer if answer is not None else await self._awaited(self._plane.predict(rows), left)
 
-    async def _waited(self, rows: Rows, left: float | None) -> Answer:
+    async def ask(self, asked: Asked) -> Told:
+        """The same, of a model that reads requests for itself."""
+        left = None if self._timeout is None else self._left(self._timeout)
+        return await self._awaited(self._plane.ask(asked), left)
+
+    async def _awaited(self, answer: Coroutine[Any, Any, _Awaited], left: float | None) -> _Awaited:
         loop = asyncio.get_running_loop()
         watches: list[asyncio.Task[None]] = []
         waits = asyncio.timeout(left)
         moment = loop.call_later(_MOMENT, lambda: watches.append(loop.create_task(self._watch(waits))))
         try:
             async with waits:
-                return await self._plane.predict(rows)
+                return await answer
         except TimeoutError:
             if not waits.expired():
                 raise
@@ -74,7 +82,10 @@ class Patient(DataPlane):
         """Seconds until the deadline; None where the header says none, or nothing that can be meant."""
         if not timeout.isdigit() or len(timeout) > 9 or not int(timeout):
             return None
-        return self._began + int(timeout) / 1000 - time.perf_counter()
+        left = self._began + int(timeout) / 1000 - time.perf_counter()
+        if left <= 0:
+            raise self._late()
+        return left
 
     def _late(self) -> RefusedError:
         had = (self._timeout or b"").decode("latin-1")

@@ -56,6 +56,12 @@ class Doubling(Model):
         return [{"name": "doubled", "datatype": "FP32", "shape": [-1, 2]}]
 
     def predict(self, payload: Union[Dict, InferRequest], headers: Dict[str, str] = None) -> InferResponse:
+        if isinstance(payload, dict):
+            [row] = payload["instances"]
+            if min(row["numbers"]) < 0:
+                raise InvalidInput("no number may be negative")
+            doubled = [2 * number for number in row["numbers"]]
+            return {"predictions": [{"doubled": doubled, "shouted": row["word"].upper()}]}
         numbers = payload.get_input_by_name("numbers").as_numpy()
         assert numbers.dtype == np.float32
         if (numbers < 0).any():
@@ -120,3 +126,88 @@ class Length(Model):
     def predict(self, payload: Dict, headers: Dict[str, str] = None) -> Dict:
         return {"predictions": [{"text": text, "length": len(text)} for text in payload["instances"]]}
 """
+
+ECHO = '''
+import asyncio
+import json
+
+from kserve import InferOutput, InferRequest, InferResponse, Model
+
+
+class Echo(Model):
+    """Tells what it was given; its annotations mean nothing."""
+
+    def __init__(self, name: str):
+        super().__init__(name, return_response_headers=True)
+
+    async def preprocess(self, payload: str, headers=None):
+        await asyncio.sleep(0)
+        return [payload]
+
+    def predict(self, payload: bool, headers=None, response_headers=None):
+        [given] = payload
+        response_headers["x-echo"] = "yes"
+        kept = ("x-request-id", "x-tenant", "content-type", "x-bytes-bin")
+        heard = {name: str(headers[name]) for name in kept if name in headers}
+        if not isinstance(given, InferRequest):
+            return {"predictions": [{"type": type(given).__name__, "given": str(given), "headers": heard}]}
+        seen = {
+            "id": given.id,
+            "model": given.model_name,
+            "version": given.model_version,
+            "grpc": given.from_grpc,
+            "headers": heard,
+            "parameters": str(given.parameters),
+            "inputs": [
+                [one.name, one.datatype, list(one.shape), str(one.as_numpy().tolist())] for one in given.inputs
+            ],
+            "outputs": [one.name for one in given.request_outputs or []],
+        }
+        outputs = [
+            InferOutput("seen", [1], "BYTES", [json.dumps(seen)]),
+            InferOutput("sizes", [2], "FP32", [1.5, 2.5]),
+        ]
+        return InferResponse(
+            given.id or "none",
+            given.model_name,
+            outputs,
+            use_binary_outputs=given.use_binary_outputs,
+            requested_outputs=given.request_outputs,
+        )
+
+    async def postprocess(self, result, headers=None, response_headers=None):
+        response_headers["x-later"] = "too"
+        return result
+'''
+
+CHOOSY = '''
+from starlette.exceptions import HTTPException
+
+from kserve import Model
+from kserve.errors import InvalidInput
+
+
+class Choosy(Model):
+    """Takes one kind of question."""
+
+    def predict(self, payload, headers=None):
+        match payload["instances"][0]:
+            case "status":
+                raise HTTPException(429, "not so often")
+            case "later":
+                raise NotImplementedError("not yet")
+            case "wrong":
+                raise InvalidInput("no such word")
+            case "lost":
+                self.ready = False
+            case "stream":
+                return self.words()
+            case "text":
+                return "plain words"
+            case "bug":
+                raise LookupError("its own fault")
+        return {"predictions": [None, float("nan"), 1]}
+
+    async def words(self):
+        yield "one"
+'''
