@@ -3,7 +3,6 @@
 No HTTP here: each protocol decides which status these become.
 """
 
-
 MOST_SAID = 1000
 """Characters of a message: it may quote what came, and a header of gRPC's bears no more than 8 KB."""
 
