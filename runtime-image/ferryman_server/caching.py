@@ -42,7 +42,7 @@ def _client() -> ModuleType:
 
 def _identity(settings: Settings, model: Model, digest: str) -> tuple[str, ...]:
     """Whoever differs in any of these may answer otherwise: another model, another runtime, another library."""
-    runtime = model.optimization.runtime if model.optimization else ""
+    runtime = f"{model.optimization.runtime} {model.optimization.precision}" if model.optimization else ""
     packages = (f"{name}=={version}" for name, version in sorted(model.packages.items()))
     return (
         settings.revision,

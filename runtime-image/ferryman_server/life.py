@@ -8,9 +8,11 @@ accepting, finish what is in flight and leave. A second signal cuts the waiting 
 import asyncio
 import contextlib
 import dataclasses
+import os
 import signal
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -19,9 +21,12 @@ from ferryman_server import doors as entrances
 from ferryman_server import log, metrics, reason, threads, warmup
 from ferryman_server import settings as contract
 from ferryman_server.dataplane import batch, plane, worker
-from ferryman_server.rest import app
+from ferryman_server.rest import app, http1
 from ferryman_server.serving import Phase, Serving
 from ferryman_server.tally import Numbers
+
+if TYPE_CHECKING:
+    from ferryman_server import watching as watches
 
 # Envoy keeps idle upstream connections for an hour by default and most pools for a minute: whoever
 # closes first makes the other's next request fail, so let it not be us.
@@ -53,6 +58,7 @@ class Life:
         self._settings = settings
         self._cpus = cpus
         self._doors = doors or entrances.Ports(settings)
+        self._family = str(os.getppid()) if doors else ""  # one of several that serve a pod
         self._audience = audience or audiences.Kubelet(settings)
         identity = metrics.Identity(settings.model_name, settings.model_version, settings.revision)
         self.measures = metrics.Metrics(identity, numbers)
@@ -74,8 +80,9 @@ class Life:
         listening = asyncio.create_task(server.serve(sockets=listeners))
         told = asyncio.create_task(self._told.wait())
         code = 0
-        calls = None
+        calls = watching = None
         try:
+            watching = await self._watch()
             # Before the load: two threads must not import protobuf at once.
             calls = await self._doors.open(server, self._serving, self.measures)
             starting = asyncio.create_task(self._start(worker.Worker(loop)))
@@ -99,13 +106,26 @@ class Life:
         if calls:
             await calls.stop(_FINISH)
         await listening
+        if watching:
+            await watching.close()
         log.line(f"Stopped, exit code {code}")
         return code
+
+    async def _watch(self) -> "watches.Watching | None":
+        """Samples, where they are wanted: who wants none does not pay for their import."""
+        if not self._settings.sample_percent:
+            return None
+        from ferryman_server import watching as watches  # noqa: PLC0415 - as said
+
+        watching = watches.Watching(self._settings, self._family)
+        await watching.open()
+        self._serving.witnesses = watching.witnesses
+        return watching
 
     def _config(self) -> uvicorn.Config:
         return uvicorn.Config(
             app.App(self._serving, self.measures),
-            http="httptools",
+            http=http1.Protocol,
             loop="none",
             lifespan="off",
             interface="asgi3",
@@ -149,7 +169,9 @@ class Life:
         measures.loaded(loaded_at - began, loaded.model.platform, digest, loaded.model.optimization)
         serving.phase = Phase.WARMING
         warm = await model_thread.call(
-            lambda: warmup.run(loaded.model, loaded.root, settings.warmup_requests, settings.model_name)
+            lambda: warmup.run(
+                loaded.model, loaded.root, settings.warmup_requests, settings.model_name, file=settings.warmup_file
+            )
         )
         model = dataclasses.replace(loaded.model, outputs=loaded.model.outputs or warm.outputs)
         most = settings.max_batch_size if model.batches else 1
@@ -162,7 +184,7 @@ class Life:
                 settings, model, batcher, measures=measures, digest=digest, model_thread=model_thread
             )
         now = time.monotonic()
-        measures.warmed(now - loaded_at)
+        measures.warmed(now - loaded_at, warm.seconds, warm.refused)
         log.line(
             f'Model "{settings.model_name}" is ready: {loaded.model.platform}, loaded in {loaded_at - began:.2f} s, '
             f"{warm.predictions} warm-up predictions in {now - loaded_at:.2f} s, "

@@ -3,7 +3,8 @@
 Buckets begin at a tenth of a millisecond, because a small model answers in less than one.
 """
 
-from collections.abc import Callable, Iterator
+import statistics
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
@@ -56,7 +57,8 @@ class Metrics(Collector):
         self._coded = {name: cells.own for name, cells in self._codes.items()}
         self._predict, self._queue = Spread(_SECONDS, self.numbers), Spread(_SECONDS, self.numbers)
         self._rows = Spread(_ROWS, self.numbers)
-        self._load, self._warmup, self._ready = (self.numbers.living(1) for _ in range(3))
+        self._load, self._warmup, self._refused, self._ready = (self.numbers.living(1) for _ in range(4))
+        self._each = {which: self.numbers.living(1) for which in ("first", "median", "slowest")}
         self._fetch = self._gauge("ferryman_fetch_seconds", "How long the artefact took to arrive.")
         self._artifact = self._gauge("ferryman_artifact_bytes", "The size of the artefact.")
         self._info = Gauge(
@@ -68,7 +70,7 @@ class Metrics(Collector):
         self._optimized = Gauge(
             "ferryman_model_optimized",
             "1 where a converted graph answers for the model, 0 where the model itself does, and why.",
-            (*_MODEL, "why"),
+            (*_MODEL, "precision", "why"),
             registry=self.registry,
         )
         self.registry.register(self)
@@ -112,11 +114,15 @@ class Metrics(Collector):
         self._info.labels(*self.identity.values, platform, digest).set(1)
         if optimization is not None:
             runs = int(optimization.runtime == "onnx")
-            self._optimized.labels(*self.identity.values, optimization.why).set(runs)
+            self._optimized.labels(*self.identity.values, optimization.precision, optimization.why).set(runs)
 
-    def warmed(self, seconds: float) -> None:
-        """The warm-up is over."""
+    def warmed(self, seconds: float, each: Sequence[float] = (), refused: int = 0) -> None:
+        """The warm-up is over; what each of its predictions took, and how many recorded ones the model refused."""
         self._warmup.own[0] = seconds
+        self._refused.own[0] = refused
+        if each:
+            for which, took in (("first", each[0]), ("median", statistics.median(each)), ("slowest", max(each))):
+                self._each[which].own[0] = took
 
     def ready(self, *, now: bool) -> None:
         """Readiness, as the probe tells it."""
@@ -159,11 +165,24 @@ class Metrics(Collector):
         for name, words, cells in (
             ("ferryman_load_seconds", "How long the model took to load.", self._load),
             ("ferryman_warmup_seconds", "How long the warm-up predictions took.", self._warmup),
+            (
+                "ferryman_warmup_refused",
+                "Recorded requests that the model did not take in its warm-up.",
+                self._refused,
+            ),
             ("ferryman_ready", "1 while the server takes traffic.", self._ready),
         ):
             gauge = GaugeMetricFamily(name, words, labels=_MODEL)
             gauge.add_metric(values, cells.most())
             yield gauge
+        warmup = GaugeMetricFamily(
+            "ferryman_warmup_prediction_seconds",
+            "What the first, the median and the slowest warm-up prediction took.",
+            labels=(*_MODEL, "which"),
+        )
+        for which, cells in self._each.items():
+            warmup.add_metric((*values, which), cells.most())
+        yield warmup
 
     def _histogram(self, name: str, words: str, spread: Spread) -> HistogramMetricFamily:
         family = HistogramMetricFamily(name, words, labels=_MODEL)

@@ -42,7 +42,7 @@ class Parent:
         if serving.plane is None or not serving.ready:
             return
         model = serving.plane.model
-        runtime = model.optimization.runtime if model.optimization else ""
+        runtime = f"{model.optimization.runtime} {model.optimization.precision}" if model.optimization else ""
         helpers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * _KIBIBYTE
         self._channel.send(Message(Kind.READY, pickle.dumps(Ready(f"{model.platform} {runtime}".strip(), helpers))))
 

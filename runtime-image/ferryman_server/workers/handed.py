@@ -10,10 +10,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ferryman_server.doors import Calls
 from ferryman_server.metrics import Metrics
+from ferryman_server.rest import http1
 from ferryman_server.serving import Serving
 from ferryman_server.workers.board import Cell
 from ferryman_server.workers.channel import Channel, Kind, Message
@@ -143,7 +143,7 @@ class Handed:
             guest.transport.close()
 
 
-class Guest(HttpToolsProtocol):
+class Guest(http1.Protocol):
     """A client of the REST port."""
 
     def __init__(self, house: Handed, **given: Any) -> None:
@@ -169,9 +169,5 @@ class Guest(HttpToolsProtocol):
         """Whether nothing is on its way in this process: every request whole and answered, every answer sent."""
         if self.transport.is_closing() or self.transport.get_write_buffer_size():
             return False
-        last = self.cycle
-        if last is None:  # a client that has said nothing yet
-            return self.scope is None
-        # A head that has begun to arrive has a scope of its own.
-        answered = last.response_complete and not last.more_body and last.scope is self.scope
-        return answered and self.timeout_keep_alive_task is not None and not self.pipeline
+        answered = self.cycle.response_complete and not self.cycle.more_body and not self.pipeline
+        return answered and self._coming is None
