@@ -102,6 +102,10 @@ test-pure: venv ## the pure tier: planner, renderers, server; no cluster (five m
 prove: .venv/.stamp ## every state of a small world and 100000 random days; writes docs/proof.md (about 40 minutes)
 	@PYTHONPATH=operator:tests $(PY) -m pure.prove
 
+.PHONY: fuzz-server
+fuzz-server: venv ## 100,000 requests to the server that nobody would write (FUZZ_ARGS=--bodies 5000, or --seed 7 --replay pyfunc:1234)
+	@PYTHONPATH=runtime-image:tests MLFLOW_DISABLE_TELEMETRY=true .venv-server/bin/python -W ignore -m server.hostile.fuzz $(FUZZ_ARGS)
+
 .PHONY: test-api
 test-api: .venv/.stamp ## the api tier: a real etcd, kube-apiserver and kube-controller-manager
 	@$(LOCAL_CLUSTER) build
@@ -140,6 +144,10 @@ figures: .venv/.stamp ## write what the last run of the cluster tier measured in
 .PHONY: bench-server
 bench-server: venv ## the model server beside its peers on one core; writes docs/benchmarks.md (about an hour; BENCH_ARGS=--quick: two minutes)
 	@$(PY) -m benchmarks.server $(BENCH_ARGS)
+
+.PHONY: soak
+soak: venv ## an hour of load at half of the server's capacity, every answer checked; writes docs/soak.md (SOAK_ARGS=--minutes 5)
+	@$(PY) -m benchmarks.soak $(SOAK_ARGS)
 
 .PHONY: bench-lock
 bench-lock: .venv/.stamp ## renew the locks of the benchmark's peers
