@@ -16,7 +16,7 @@ class Followers:
     def follows(self, key: Key, uri: str) -> None:
         """Take in what a ModelDeployment names."""
         named = reference.registry_reference(uri)
-        if named is not None:
+        if named is not None and named.name:
             self._model[key] = named.name
         else:
             self.gone(key)

@@ -139,6 +139,8 @@ def _look_up(tracking: str, uri: str, name: RegistryReference) -> Answer:
     MlflowClient, MlflowException = _mlflow()  # noqa: N806 they are classes
     client = MlflowClient(tracking_uri=tracking, registry_uri=tracking)
     try:
+        if name.logged is not None:
+            return _logged(client.get_logged_model(name.logged), uri)
         found = (
             client.get_model_version_by_alias(name.name, name.alias)
             if name.alias is not None
@@ -159,8 +161,20 @@ def _look_up(tracking: str, uri: str, name: RegistryReference) -> Answer:
     )
 
 
+def _logged(model: Any, uri: str) -> ResolvedModel:
+    """Return a logged model, which never changes: its id is as good as a version."""
+    return ResolvedModel(
+        uri=uri, requested=uri, source=model.artifact_location or None, run_id=model.source_run_id or None
+    )
+
+
 def _unknown(client: Any, failure: type[Exception], tracking: str, name: RegistryReference, error: Any) -> Unresolved:
     """Tell a missing version or alias from a missing model."""
+    if name.logged is not None:
+        return Unresolved(
+            Reason.MODEL_NOT_FOUND,
+            f'MLflow at {tracking} has no logged model "{name.logged}"; log it, or correct spec.model.uri',
+        )
     try:
         client.get_registered_model(name.name)
     except failure as missing:

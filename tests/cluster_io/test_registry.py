@@ -25,6 +25,8 @@ from ferryman.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 MISSING = "RESOURCE_DOES_NOT_EXIST"
+LOGGED = "m-" + "0" * 32
+"""The id of a model that was logged and never registered."""
 
 
 class Mlflow:
@@ -49,6 +51,16 @@ class Mlflow:
         self.asked.append(path)
         if self.down:
             return 500, {"error_code": "INTERNAL_ERROR", "message": "the database is away"}
+        if "/logged-models/" in path:
+            known = path.endswith(LOGGED)
+            info = {
+                "model_id": LOGGED,
+                "artifact_uri": "s3://mlflow/logged",
+                "source_run_id": "r2",
+                "experiment_id": "1",
+            }
+            missing = {"error_code": MISSING, "message": "Logged model not found"}
+            return (200, {"model": {"info": info, "data": {}}}) if known else (404, missing)
         if query["name"] != "fraud":
             return 404, {"error_code": MISSING, "message": f"Registered Model with name={query['name']} not found"}
         match path.rsplit("2.0/mlflow/", 1)[-1]:
@@ -114,6 +126,51 @@ V7 = {"version": "7", "source": "s3://mlflow/7", "run_id": "r1"}
 async def test_a_plain_location_means_itself(registry: Registry, mlflow: Mlflow) -> None:
     assert await registry.resolve("s3://b/k") == ResolvedModel(uri="s3://b/k", requested="s3://b/k")
     assert mlflow.asked == []
+
+
+async def test_a_logged_model_is_itself_and_tells_where_it_lies(registry: Registry) -> None:
+    uri = f"models:/{LOGGED}"
+
+    answer = await registry.resolve(uri)
+
+    assert answer == ResolvedModel(uri=uri, requested=uri, source="s3://mlflow/logged", run_id="r2")
+
+
+async def test_a_logged_model_that_is_gone_is_not_found(registry: Registry) -> None:
+    answer = await registry.resolve("models:/m-" + "1" * 32)
+
+    assert isinstance(answer, Unresolved)
+    assert answer.reason is Reason.MODEL_NOT_FOUND
+    assert "m-1111" in answer.message
+
+
+async def test_news_of_a_model_makes_the_next_question_a_new_one(registry: Registry, mlflow: Mlflow) -> None:
+    await registry.resolve("models:/fraud@champion")
+    mlflow.champion = "8"
+    registry.forget("iris")
+    before = await registry.resolve("models:/fraud@champion")
+
+    registry.forget("fraud")
+
+    after = await registry.resolve("models:/fraud@champion")
+    assert isinstance(before, ResolvedModel)
+    assert isinstance(after, ResolvedModel)
+    assert (before.version, after.version) == ("7", "8")
+
+
+async def test_an_answer_that_was_under_way_when_news_came_is_not_remembered(
+    registry: Registry, mlflow: Mlflow
+) -> None:
+    old = asyncio.create_task(registry.resolve("models:/fraud@champion"))
+    await asyncio.sleep(0)  # it is being asked
+
+    registry.forget("fraud")
+    await old
+    mlflow.champion = "8"
+
+    after = await registry.resolve("models:/fraud@champion")
+    assert isinstance(after, ResolvedModel)
+    assert after.version == "8"
 
 
 async def test_a_version_and_an_alias_are_resolved(registry: Registry) -> None:

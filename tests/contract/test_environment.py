@@ -63,7 +63,7 @@ def environment(container: dict[str, object]) -> dict[str, str]:
 def test_the_server_understands_what_the_operator_tells_it(containers: str) -> None:
     body = pod(
         model={"uri": "pvc://weights/resnet", "format": "onnx", "digest": "sha256:" + "a" * 64},
-        server={"batching": {"maxBatchSize": 7}, "warmup": {"requests": 3}, "optimize": "off"},
+        server={"batching": {"maxBatchSize": 7}, "warmup": {"requests": 3}, "optimize": "off", "workers": 2},
     )
 
     told = server_settings.from_environment(environment(body[containers][0]))
@@ -77,6 +77,7 @@ def test_the_server_understands_what_the_operator_tells_it(containers: str) -> N
     assert str(told.pvc_mount) == rendered.PVC_MOUNT
     assert told.allow_pickle is False
     assert told.optimize is False
+    assert told.workers == 2
     assert (told.port, told.warmup_requests, told.max_batch_size, told.drain_seconds) == (8080, 3, 7, 2)
 
 
@@ -92,6 +93,12 @@ def test_the_server_remembers_answers_where_and_for_as_long_as_the_spec_says() -
     told = server_settings.from_environment(environment(body["containers"][0]))
     assert (told.cache_bytes, told.cache_ttl_seconds) == (64 * 1024 * 1024, 60)
     assert not [name for name in environment(body["initContainers"][0]) if "CACHE" in name]
+
+
+def test_a_server_has_as_many_workers_as_it_has_room_for_unless_somebody_says_how_many() -> None:
+    told = server_settings.from_environment(environment(pod(model={"uri": "models:/fraud/1"})["containers"][0]))
+
+    assert told.workers == 0
 
 
 def test_no_answer_is_remembered_unless_somebody_asks_for_it() -> None:

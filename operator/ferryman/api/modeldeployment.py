@@ -52,9 +52,9 @@ class ModelSource(Model):
     )
 
     uri: Annotated[str, Field(max_length=1024), AfterValidator(reference.checked)]
-    """Where the model is: `models:/NAME/VERSION` or `models:/NAME@ALIAS` in the MLflow registry,
-    `s3://BUCKET/KEY`, `https://HOST/PATH`, or `pvc://CLAIM/PATH` in the object's own namespace. An alias is
-    resolved once and pinned; when it moves, the new version becomes a candidate."""
+    """Where the model is: `models:/NAME/VERSION` or `models:/NAME@ALIAS` in the MLflow registry, `models:/m-ID` for
+    one that was logged to MLflow, `s3://BUCKET/KEY`, `https://HOST/PATH`, or `pvc://CLAIM/PATH` in the object's own
+    namespace. An alias is resolved once and pinned; when it moves, the new version becomes a candidate."""
 
     format: Format = Format.AUTO
     """How the artefact is read. `auto` looks at the files."""

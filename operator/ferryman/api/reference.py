@@ -26,8 +26,9 @@ _WEB_PATH = rf"(/([A-Za-z0-9!_.*'()=+,@$&:;~-]|{_ENCODED})+)+/?"
 
 FORMS = {
     "models:/": (
-        r"models:/[A-Za-z0-9]([A-Za-z0-9 _.-]*[A-Za-z0-9_.-])?(/[1-9][0-9]{0,8}|@[A-Za-z0-9][A-Za-z0-9_-]*)",
-        "models:/NAME/VERSION or models:/NAME@ALIAS",
+        r"models:/([A-Za-z0-9]([A-Za-z0-9 _.-]*[A-Za-z0-9_.-])?(/[1-9][0-9]{0,8}|@[A-Za-z0-9][A-Za-z0-9_-]*)|"
+        r"m-[0-9a-f]{32})",
+        "models:/NAME/VERSION, models:/NAME@ALIAS or models:/m-ID, the id of a logged model",
     ),
     "s3://": (rf"s3://{_LABEL}(\.{_LABEL})*{_PATH}", "s3://BUCKET/KEY"),
     "https://": (
@@ -99,11 +100,13 @@ def checked(uri: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RegistryReference:
-    """A name in the model registry with a version, or an alias that stands for one."""
+    """A name in the model registry with a version, or an alias that stands for one; or a logged model's own id."""
 
-    name: str
-    version: str | None
-    alias: str | None
+    name: str = ""
+    version: str | None = None
+    alias: str | None = None
+    logged: str | None = None
+    """The id of a model that was logged to MLflow 3, whether it is registered or not."""
 
 
 def registry_reference(uri: str) -> RegistryReference | None:
@@ -113,6 +116,8 @@ def registry_reference(uri: str) -> RegistryReference | None:
     path = uri.removeprefix("models:/")
     if "@" in path:
         name, alias = path.rsplit("@", 1)
-        return RegistryReference(name=name, version=None, alias=alias)
+        return RegistryReference(name=name, alias=alias)
+    if "/" not in path:
+        return RegistryReference(logged=path)
     name, version = path.rsplit("/", 1)
-    return RegistryReference(name=name, version=version, alias=None)
+    return RegistryReference(name=name, version=version)

@@ -124,12 +124,12 @@ class Server(Model):
                 ".image",
             ),
             rule(
-                f"!has(self.image) || (!has(self.cache) "
+                f"!has(self.image) || (!has(self.cache) && !has(self.workers) "
                 f"&& (!has(self.optimize) || self.optimize == '{Optimize.AUTO}') "
                 f"&& (!has(self.batching) || self.batching.maxBatchSize == {BATCH}) "
                 f"&& (!has(self.warmup) || self.warmup.requests == {WARMUP}))",
-                "spec.server.batching, warmup, optimize and cache are the bundled server's: with spec.server.image "
-                "they must be left out, for nothing would heed them",
+                "spec.server.batching, warmup, optimize, workers and cache are the bundled server's: with "
+                "spec.server.image they must be left out, for nothing would heed them",
                 ".image",
             ),
         )
@@ -148,6 +148,10 @@ class Server(Model):
     """`auto` serves a model as an ONNX graph where both answered a few hundred rows alike; `fp16` and `int8` let a
     graph of a neural net have smaller numbers, too, where its answers are nearly the same; `"off"`, with its quotes,
     because YAML takes the bare word for false, serves it as it is."""
+
+    workers: Annotated[int, Field(ge=1, le=64)] | None = None
+    """How many processes serve in each pod, each with its own copy of the model. Left out, as many as the pod's CPU
+    limit has whole cores and its memory has room for."""
 
     cache: Cache | None = None
     """Answers that are remembered. Left out, none are."""

@@ -46,6 +46,8 @@ def bundled(owner: ObjectMeta, revision: Revision, settings: Settings) -> Entrie
     }
     if server.optimize is not Optimize.AUTO:  # a new variable in every pod would restart every pod
         values["FERRYMAN_OPTIMIZE"] = server.optimize.value
+    if server.workers is not None:
+        values["FERRYMAN_WORKERS"] = str(server.workers)
     if settings.tracking_uri:
         values["MLFLOW_TRACKING_URI"] = settings.tracking_uri
     if settings.private_hosts:

@@ -33,7 +33,7 @@ def fetch(source: sources.Source, into: Path, *, limit: int) -> None:
         )
     mlflow = _import_client()
     try:
-        where = mlflow.MlflowClient().get_model_version_download_uri(source.place, source.path)
+        where = _where(mlflow.MlflowClient(), source)
         repository = mlflow.store.artifact.artifact_repository_registry.get_artifact_repository(where)
         listed = _listing(repository, source)
         total = sum(size or 0 for size in listed.values())
@@ -64,6 +64,17 @@ def _import_client() -> Any:
     return mlflow
 
 
+def _where(client: Any, source: sources.Source) -> str:
+    """Where the files lie, as the tracking server says."""
+    if not source.path:
+        return str(client.get_logged_model(source.place).artifact_location)
+    return str(client.get_model_version_download_uri(source.place, source.path))
+
+
+def _named(source: sources.Source) -> str:
+    return f'Model "{source.place}" version {source.path}' if source.path else f'Logged model "{source.place}"'
+
+
 def _listing(repository: Any, source: sources.Source) -> dict[str, int | None]:
     found: dict[str, int | None] = {}
     folders: list[str | None] = [None]
@@ -80,7 +91,7 @@ def _listing(repository: Any, source: sources.Source) -> dict[str, int | None]:
     if not found:
         raise FatalError(
             Reason.ARTIFACT_NOT_FOUND,
-            f'Model "{source.place}" version {source.path} is registered but has no files; log the model again.',
+            f"{_named(source)} is registered but has no files; log the model again.",
         )
     return found
 
@@ -103,7 +114,7 @@ def _check(source: sources.Source, into: Path, listed: dict[str, int | None]) ->
 
 def _translated(source: sources.Source, error: Any) -> FatalError:
     code, said = str(error.error_code), first_line(error)
-    model = f'Model "{source.place}" version {source.path}'
+    model = _named(source)
     if code == "RESOURCE_DOES_NOT_EXIST" or "No such artifact" in said or "404" in said:
         return FatalError(
             Reason.ARTIFACT_NOT_FOUND, f"{model} is not in the registry ({said}); check the name and the version."

@@ -16,6 +16,7 @@ _ODD = re.compile(r"[^!-~]|[\\]|%(?![0-9A-Fa-f]{2})|%[01][0-9A-Fa-f]|%7[Ff]|%5[C
 _LONGEST = 2048
 _SEPARATORS = re.compile(r"[/;?]")
 _VERSION = re.compile(r"[0-9]{1,9}")
+_LOGGED = re.compile(r"m-[0-9a-f]{32}")
 
 
 class Kind(enum.StrEnum):
@@ -29,7 +30,10 @@ class Kind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """`place` is the registered model, bucket, host or claim; `path` the version, key or path in it."""
+    """`place` is the registered model, bucket, host or claim; `path` the version, key or path in it.
+
+    A model that was logged and need not be registered is its own place, without a path.
+    """
 
     kind: Kind
     uri: str
@@ -70,8 +74,12 @@ def parse(uri: str, *, allow_http: bool = False) -> Source:
 
 def _registered(uri: str, rest: str) -> Source:
     name, _, version = rest.removeprefix("//").removeprefix("/").partition("/")
+    if _LOGGED.fullmatch(name) and not version and not rest.endswith("/"):
+        return Source(Kind.REGISTRY, uri, name, "")
     if not name or not {"@", ":"}.isdisjoint(name) or not _VERSION.fullmatch(version):
-        raise _malformed(uri, "models:/name/version, with a version number")
+        raise _malformed(
+            uri, "models:/name/version, with a version number, or models:/m- and the id of a logged model"
+        )
     return Source(Kind.REGISTRY, uri, urllib.parse.unquote(name), version)
 
 

@@ -70,7 +70,19 @@ def test_a_version_is_fetched_and_served(registered, room, tmp_path, shelf, vers
     assert told["outputs"] == [{"name": "predict", "datatype": "INT64", "shape": [-1]}]
 
 
-@pytest.mark.parametrize("uri", ["models:/iris/99", "models:/rose/1", "models:/iris/2"])
+def test_a_logged_model_is_fetched_by_its_own_id(registered, room):
+    import mlflow
+
+    uri = mlflow.MlflowClient(registered).get_model_version("iris", "3").source
+
+    code, words, log = _fetch(room, uri, registered)
+
+    assert uri.startswith("models:/m-")
+    assert (code, words) == (0, {}), log
+    assert (room / "artifact/MLmodel").is_file()
+
+
+@pytest.mark.parametrize("uri", ["models:/iris/99", "models:/rose/1", "models:/iris/2", f"models:/m-{'0' * 32}"])
 def test_what_the_registry_has_not_is_not_found(registered, room, uri):
     code, words, log = _fetch(room, uri, registered)
 

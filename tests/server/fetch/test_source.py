@@ -12,6 +12,7 @@ from ferryman_server.reason import FatalError, Reason
     [
         ("models:/iris/7", Kind.REGISTRY, "iris", "7"),
         ("models://iris/7", Kind.REGISTRY, "iris", "7"),
+        ("models:/m-0123456789abcdef0123456789abcdef", Kind.REGISTRY, "m-0123456789abcdef0123456789abcdef", ""),
         ("models:/my%20model/7", Kind.REGISTRY, "my model", "7"),
         ("s3://bucket/a/b", Kind.S3, "bucket", "a/b"),
         ("https://host:8443/m.onnx?sig=1", Kind.WEB, "host:8443", "m.onnx"),
@@ -27,6 +28,9 @@ def test_a_uri_names_a_place_and_a_path_in_it(uri, kind, place, path):
     "uri",
     [
         "models:/iris",
+        "models:/m-0123456789abcdef0123456789abcdef/",
+        "models:/m-0123456789abcdef0123456789abcde",
+        "models:/m-0123456789ABCDEF0123456789abcdef",
         "models:/iris@champion",
         "s3://bucket",
         "https://host",
