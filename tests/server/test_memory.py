@@ -36,3 +36,21 @@ def test_the_older_files_are_read_where_the_newer_are_not(tmp_path):
     v1 = files(tmp_path, str(300 * MIB), 100 * MIB, f"inactive_file 7\ntotal_inactive_file {MIB}")
 
     assert memory.left((nowhere, v1)) == 201 * MIB
+
+
+def test_the_room_is_the_pods_or_the_machines_whichever_is_less(tmp_path):
+    machine = tmp_path / "meminfo"
+    machine.write_text("MemTotal: 1048576 kB\nMemFree: 1 kB\nMemAvailable: 307200 kB\nHugePages_Total: 0\n")
+    pod = files(tmp_path, str(512 * MIB), 400 * MIB, "anon 1")
+
+    assert memory.room((pod,), machine) == memory.Room(512 * MIB, 112 * MIB)
+
+
+@pytest.mark.parametrize("limit", ["max", str(4096 * MIB)])
+def test_a_limit_above_the_machines_memory_is_none(limit, tmp_path):
+    machine = tmp_path / "meminfo"
+    machine.write_text("MemTotal: 1048576 kB\nMemAvailable: 307200 kB\n")
+
+    found = memory.room((files(tmp_path, limit, MIB, "anon 1"),), machine)
+
+    assert found == memory.Room(1024 * MIB, 300 * MIB)

@@ -32,6 +32,15 @@ def test_a_cgroup_v1_limit_is_read_too(tmp_path):
     assert threads.allowed(tmp_path / "none", tmp_path / "quota", tmp_path / "period") == 1
 
 
+@pytest.mark.parametrize(
+    ("cpu_max", "wanted"), [("max 100000", None), ("150000 100000", min(1.5, CORES)), ("?", None)]
+)
+def test_without_a_limit_no_core_is_granted(tmp_path, cpu_max, wanted):
+    (tmp_path / "cpu.max").write_text(cpu_max)
+
+    assert threads.granted(tmp_path / "cpu.max", tmp_path / "none", tmp_path / "none") == wanted
+
+
 def test_what_the_user_set_stays():
     env = {"OMP_NUM_THREADS": "7"}
 

@@ -169,5 +169,5 @@ class Guest(http1.Protocol):
         """Whether nothing is on its way in this process: every request whole and answered, every answer sent."""
         if self.transport.is_closing() or self.transport.get_write_buffer_size():
             return False
-        answered = self.cycle.response_complete and not self.cycle.more_body and not self.pipeline
-        return answered and self._coming is None
+        last = self.cycle  # those before it are answered before it
+        return last.response_complete and not last.more_body and self._coming is None

@@ -2,7 +2,9 @@
 
 import pytest
 
+from ferryman_server import settings
 from ferryman_server.memory import Room
+from ferryman_server.reason import FatalError
 from ferryman_server.workers import plan
 from ferryman_server.workers.plan import Height, Wish
 
@@ -86,3 +88,16 @@ def test_another_worker_helps_where_all_are_busy_and_a_core_is_not(shares, cores
 
 def test_whoever_dies_again_and_again_waits_longer_each_time_but_never_for_good():
     assert [plan.wait(deaths) for deaths in range(1, 10)] == [0, 1, 2, 4, 8, 16, 32, 60, 60]
+
+
+@pytest.mark.parametrize(("told", "wanted"), [("", 0), ("auto", 0), ("1", 1), ("3", 3)])
+def test_the_number_may_be_named(told, wanted):
+    env = {"FERRYMAN_MODEL_NAME": "iris", "FERRYMAN_WORKERS": told}
+
+    assert settings.from_environment(env).workers == wanted
+
+
+@pytest.mark.parametrize("told", ["0", "many", "-1", "1.5"])
+def test_a_number_that_cannot_be_meant_is_refused(told):
+    with pytest.raises(FatalError, match="FERRYMAN_WORKERS"):
+        settings.from_environment({"FERRYMAN_MODEL_NAME": "iris", "FERRYMAN_WORKERS": told})

@@ -5,6 +5,8 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -12,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-from server import iris, process
+from server import commanding, iris, process
 from server.workers import pods
 
 V1 = "/v1/models/iris:predict"
@@ -199,6 +201,33 @@ def test_workers_do_not_outlive_their_parent(shelf, tmp_path):
         pod.popen.wait()
 
         process.until(lambda: not any(_lives(pid) for pid in workers), "all are gone")
+
+
+def test_the_parent_stays_small():
+    told = (
+        "import sys, ferryman_server.workers.parent; "
+        "print(sorted({'numpy', 'uvicorn', 'uvloop', 'prometheus_client', 'msgspec'} & set(sys.modules)))"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+    said = subprocess.run([sys.executable, "-c", told], check=True, capture_output=True, text=True, env=env).stdout
+
+    assert said.strip() == "[]"
+
+
+def test_at_a_terminal_several_workers_greet_once_and_end_together(shelf, tmp_path):
+    with commanding.served(tmp_path, "--model", shelf.onnx(), FERRYMAN_WORKERS="2") as server:
+        children = Path(f"/proc/{server.popen.pid}/task/{server.popen.pid}/children")
+        process.until(lambda: len(children.read_text().split()) == 2, "there are two")
+        workers = [int(pid) for pid in children.read_text().split()]
+        status, _ = server.ask()
+        greetings = server.greeting.count("Ctrl-C ends it.")
+        code = server.interrupted()
+        process.until(lambda: not any(_lives(pid) for pid in workers), "all are gone")
+
+    assert status == 200
+    assert greetings == 1
+    assert code == 0
 
 
 def _lives(pid: int) -> bool:
