@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ferryman_server.dataplane.plane import DataPlane
 from ferryman_server.manifest import Manifest
 from ferryman_server.settings import Settings
+from ferryman_server.witness import Witnesses
 
 
 class Phase(enum.StrEnum):
@@ -25,6 +26,7 @@ class Serving:
     phase: Phase = Phase.LOADING
     plane: DataPlane | None = None
     manifest: Manifest | None = None
+    witnesses: Witnesses | None = None
 
     @property
     def answers(self) -> bool:

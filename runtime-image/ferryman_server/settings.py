@@ -54,6 +54,10 @@ class Settings:
     max_artifact_bytes: int = 20 * 1024 * _MIB
     drain_seconds: int = 5
     workers: int = 0  # 0: one, and more where the CPU limit and the work call for them
+    sample_percent: float = 0.0  # 0: no sample is kept, and its port is closed
+    sample_port: int = 8081
+    sample_count: int = 1000
+    sample_bytes: int = _MIB
     cache_bytes: int = 0  # 0: no answer is remembered
     cache_ttl_seconds: int = 300
     cache_redis: str = field(default="", repr=False)  # it may hold a password
@@ -101,6 +105,10 @@ def from_environment(env: Mapping[str, str]) -> Settings:
         max_artifact_bytes=_whole(env, "FERRYMAN_MAX_ARTIFACT_BYTES", 20 * 1024 * _MIB, least=1),
         drain_seconds=_whole(env, "FERRYMAN_DRAIN_SECONDS", 5, least=0),
         workers=0 if env.get("FERRYMAN_WORKERS") == "auto" else _whole(env, "FERRYMAN_WORKERS", 0, least=1),
+        sample_percent=_percent(env, "FERRYMAN_SAMPLE_PERCENT"),
+        sample_port=_whole(env, "FERRYMAN_SAMPLE_PORT", 8081, least=1),
+        sample_count=_whole(env, "FERRYMAN_SAMPLE_COUNT", 1000, least=1),
+        sample_bytes=_whole(env, "FERRYMAN_SAMPLE_BYTES", _MIB, least=1),
         cache_bytes=cache_bytes,
         cache_ttl_seconds=_whole(env, "FERRYMAN_CACHE_TTL_SECONDS", 300, least=1),
         cache_redis=_redis(env.get("FERRYMAN_CACHE_REDIS", ""), cache_bytes, revision),
@@ -131,6 +139,13 @@ def _whole(env: Mapping[str, str], variable: str, default: int, *, least: int) -
     if not value.isdecimal() or int(value) < least:
         raise _refused(variable, value, f"a whole number, {least} or more")
     return int(value)
+
+
+def _percent(env: Mapping[str, str], variable: str) -> float:
+    value = env.get(variable, "")
+    if not re.fullmatch(r"(\d{1,3}(\.\d{1,6})?)?", value) or float(value or 0) > 100:
+        raise _refused(variable, value, "a percentage, 0 to 100")
+    return float(value or 0)
 
 
 def _redis(url: str, cache_bytes: int, revision: str) -> str:

@@ -19,6 +19,7 @@ from ferryman_server.http2.fields import Fields
 from ferryman_server.oip import about, inputs, outputs, raw, tensors
 from ferryman_server.oip.tensors import Sent
 from ferryman_server.serving import Serving
+from ferryman_server.witness import Witness
 
 
 def server_live(_serving: Serving, _body: bytes) -> Any:
@@ -73,13 +74,15 @@ class Prediction(Protocol):
         """The answer, when the model has come to it."""
 
 
-def prediction(serving: Serving, body: bytes, fields: Fields) -> Prediction:
+def prediction(serving: Serving, body: bytes, fields: Fields, witness: Witness | None) -> Prediction:
     """Of the model that is served, for one call."""
     asked = _parsed(messages.ModelInferRequest, body)
     _known(serving, asked.model_name, asked.model_version)
     plane = serving.plane
     if plane is None or not serving.answers:
         raise NotYetError(serving.sentence())
+    if witness is not None:
+        plane = witness.plane(plane, body)
     if plane.guest is not None:
         return Visit(plane, Asked("grpc", body, metadata.of(fields), serving.settings.model_version))
     return Inference(serving, plane, asked)

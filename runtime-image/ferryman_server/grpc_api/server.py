@@ -19,9 +19,11 @@ from ferryman_server.http2 import fields
 from ferryman_server.http2.server import Server
 from ferryman_server.http2.stream import Stream
 from ferryman_server.serving import Serving
+from ferryman_server.witness import Witness
 
 SERVICE = "inference.GRPCInferenceService"
 PROTOCOL = "grpc"
+_PATH = f"/{SERVICE}/ModelInfer"
 _CANCELLED = 499
 _PREFIX = 5
 _UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
@@ -65,7 +67,7 @@ class Calls:
         self._revision = (b"x-ferryman-revision", serving.settings.revision.encode())
         self._fine = fields.write((b"grpc-status", b"0"), self._revision)
         self._told = {f"/{SERVICE}/{name}".encode(): call for name, call in _CALLS.items()}
-        self._infers = f"/{SERVICE}/ModelInfer".encode()
+        self._infers = _PATH.encode()
 
     def whole(self, stream: Stream) -> None:
         """Answer at once what can be, and the rest when the model has."""
@@ -110,23 +112,30 @@ class Calls:
     def _infer(self, stream: Stream) -> None:
         self._measures.began(PROTOCOL)
         began = time.perf_counter()
+        witnesses = self._serving.witnesses
+        witness = None if witnesses is None else witnesses.of(PROTOCOL, _PATH, stream.fields)
         try:
             if not stream.fields.get(b"content-type", b"").startswith(b"application/grpc"):
                 raise InvalidInputError("The content type must be application/grpc.")
-            prediction = calls.prediction(self._serving, _message(stream), stream.fields)
+            prediction = calls.prediction(self._serving, _message(stream), stream.fields, witness)
             answer = prediction.at_once()
             if answer is None:
-                self._await(stream, prediction, began)
+                self._await(stream, prediction, began, witness)
                 return
             stream.answer(_HEAD, _framed(answer), self._fine)
             code = 200
         except Exception as error:  # noqa: BLE001 - the last door before asyncio's own stack trace
             code = self._refuse(stream, status.of(error, _request_id(stream)))
-        self._measures.ended(PROTOCOL, code, time.perf_counter() - began)
+        self._over(code, began, witness)
 
-    def _await(self, stream: Stream, prediction: calls.Prediction, began: float) -> None:
+    def _over(self, code: int, began: float, witness: Witness | None) -> None:
+        self._measures.ended(PROTOCOL, code, time.perf_counter() - began)
+        if witness is not None:
+            witness.ended(code)
+
+    def _await(self, stream: Stream, prediction: calls.Prediction, began: float, witness: Witness | None) -> None:
         """Let the model come to it. A client that leaves, or a deadline, takes its rows out of the queue."""
-        task = self._loop.create_task(self._later(stream, prediction, began))
+        task = self._loop.create_task(self._later(stream, prediction, began, witness))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -135,7 +144,9 @@ class Calls:
 
         stream.gone = given_up
 
-    async def _later(self, stream: Stream, prediction: calls.Prediction, began: float) -> None:
+    async def _later(
+        self, stream: Stream, prediction: calls.Prediction, began: float, witness: Witness | None
+    ) -> None:
         code = _CANCELLED
         try:
             async with asyncio.timeout(_timeout(stream)):
@@ -147,7 +158,7 @@ class Calls:
         except Exception as error:  # noqa: BLE001 - the last door before asyncio's own stack trace
             code = self._refuse(stream, status.of(error, _request_id(stream)))
         finally:
-            self._measures.ended(PROTOCOL, code, time.perf_counter() - began)
+            self._over(code, began, witness)
 
     # --- refusals ---
 

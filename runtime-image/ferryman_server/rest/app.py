@@ -15,6 +15,7 @@ from ferryman_server.dataplane.plane import DataPlane
 from ferryman_server.rest import guests, info, invocations, message, patience, v1, v2
 from ferryman_server.rest.message import Receive, RefusedError, Request, Response, Scope, Send
 from ferryman_server.serving import Phase, Serving
+from ferryman_server.witness import Witness
 
 Predict = Callable[[Request, DataPlane], Awaitable[Response]]
 
@@ -76,12 +77,15 @@ class App:
         self._measures.began(protocol)
         came = began = time.perf_counter()
         status = 499  # the client left before there was an answer
+        witnesses = self._serving.witnesses
+        witness = None if witnesses is None else witnesses.of(protocol, scope["path"], headers)
         try:
             body = await self._body(headers, receive)
             if body is None:
                 return
             began = time.perf_counter()
-            response = await self._predict(route, Request("POST", scope["path"], headers, body), receive, came)
+            request = Request("POST", scope["path"], headers, body)
+            response = await self._predict(route, request, self._patient(request, receive, came, witness))
             status = response.status
             await self._reply(response, headers, send)
         except patience.GoneError:
@@ -91,17 +95,28 @@ class App:
             await self._reply(message.error(status, refused.message, *refused.headers), headers, send)
         finally:
             self._measures.ended(protocol, status, time.perf_counter() - began)
+            if witness is not None:
+                witness.ended(status)
 
-    async def _predict(self, route: tuple[str, Predict], request: Request, receive: Receive, came: float) -> Response:
-        protocol, predict = route
+    def _patient(
+        self, request: Request, receive: Receive, came: float, witness: Witness | None
+    ) -> patience.Patient | None:
+        """The data plane as this request sees it; None if there is none yet."""
         plane = self._serving.plane
-        if not self._serving.answers or plane is None:
+        if plane is None or not self._serving.answers:
+            return None
+        if witness is not None:
+            plane = witness.plane(plane, request.body)
+        return patience.Patient(plane, receive, request.headers.get(patience.TIMEOUT), came)
+
+    async def _predict(self, route: tuple[str, Predict], request: Request, plane: DataPlane | None) -> Response:
+        if plane is None:
             return message.error(503, self._serving.sentence(), (b"retry-after", b"1"))
-        patient = patience.Patient(plane, receive, request.headers.get(patience.TIMEOUT), came)
+        protocol, predict = route
         try:
             if plane.guest is not None and protocol in guests.PROTOCOLS:
-                return await guests.answer(protocol, request, patient, self._serving.settings.model_version)
-            return await predict(request, patient)
+                return await guests.answer(protocol, request, plane, self._serving.settings.model_version)
+            return await predict(request, plane)
         except patience.GoneError:
             raise
         except TurnedDownError as error:

@@ -30,15 +30,15 @@ class GoneError(Exception):
 class Patient(DataPlane):
     """For one request; `began` is when its head was here, on `time.perf_counter`."""
 
-    __slots__ = ("_began", "_gone", "_plane", "_receive", "_timeout")
+    _gone = False  # made for each request: what is seldom needed is not set
 
     def __init__(self, plane: DataPlane, receive: Receive, timeout: bytes | None, began: float) -> None:
         self.model = plane.model
+        self.guest = plane.guest
         self._plane = plane
         self._receive = receive
         self._timeout = timeout
         self._began = began
-        self._gone = False
 
     def at_once(self, rows: Rows) -> Answer | None:
         """Whoever is answered at once has no need of patience."""
