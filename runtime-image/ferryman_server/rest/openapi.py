@@ -13,12 +13,18 @@ from ferryman_server.serving import Serving
 _REFUSALS = {
     "400": "The input does not fit; the sentence names which, what was expected and what came.",
     "413": "The body is larger than this server takes.",
+    "415": "The content type is none that this path takes.",
     "500": "The model failed on input that fits; the log has the cause under the request id.",
     "503": "Loading, warming up, or too much is waiting already; come back after `Retry-After` seconds.",
 }
 _ERROR: Json = {
     "type": "object",
-    "properties": {"error": {"type": "string"}, "request_id": {"type": "string"}},
+    "properties": {
+        "error": {"type": "string", "minLength": 1},
+        "request_id": {"type": "string"},
+        "error_code": {"type": "string", "description": "MLflow's word for it, where MLflow's clients ask"},
+        "message": {"type": "string", "description": "The same as `error`, for them"},
+    },
     "required": ["error"],
 }
 
@@ -50,6 +56,8 @@ def document(serving: Serving) -> Json:
                 "Open Inference Protocol V2: typed tensors",
                 {"application/json": _content("V2Request", bodies.v2 if bodies else None)},
                 "V2Response",
+                # where bytes were asked for: JSON, as long as Inference-Header-Content-Length says, and the values
+                {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
             ),
             "/invocations": _post(
                 "invocations",
@@ -72,15 +80,17 @@ def _csv(bodies: example.Bodies | None) -> Json:
     return {"text/csv": {"schema": {"type": "string"}, "example": bodies.csv}}
 
 
-def _post(operation: str, summary: str, content: Json, answer: str) -> Json:
+def _post(operation: str, summary: str, content: Json, answer: str, besides: Json | None = None) -> Json:
     refusals = {code: _answer(words, "Error") for code, words in _REFUSALS.items()}
+    answered = _answer("The predictions, in the order of the rows.", answer)
+    answered["content"] |= besides or {}
     return {
         "post": {
             "operationId": operation,
             "tags": ["predict"],
             "summary": summary,
             "requestBody": {"required": True, "content": content},
-            "responses": {"200": _answer("The predictions, in the order of the rows.", answer), **refusals},
+            "responses": {"200": answered, **refusals},
         }
     }
 
@@ -134,8 +144,8 @@ def _reads(name: str) -> Json:
 
 
 def _schemas(schema: Any, outputs: tuple[Tensor, ...]) -> Json:
-    rows = {"type": "array", "items": _ref("Row"), "minItems": 1}
-    signature = {"type": "string", "enum": ["", "serving_default"]}
+    rows, whole = _ref("Rows"), {"anyOf": [_ref("Columns"), _ref("Rows")]}
+    signature = {"type": ["string", "null"], "enum": ["", "serving_default", None]}
     table = {
         "type": "object",
         "properties": {
@@ -145,9 +155,9 @@ def _schemas(schema: Any, outputs: tuple[Tensor, ...]) -> Json:
         "required": ["data"],
     }
     return {
-        "Row": shapes.row(schema),
+        "Rows": shapes.rows(schema),
         "Columns": shapes.columns(schema),
-        "V1Request": {"anyOf": [_body("instances", rows, signature), _body("inputs", _ref("Columns"), signature)]},
+        "V1Request": {"anyOf": [_body("instances", rows, signature), _body("inputs", whole, signature)]},
         "V1Response": {"anyOf": [_ref("Predictions"), _body("outputs", {})]},
         "Predictions": _body("predictions", {"type": "array", "items": shapes.prediction(outputs)}),
         "Invocation": {
@@ -155,7 +165,7 @@ def _schemas(schema: Any, outputs: tuple[Tensor, ...]) -> Json:
                 _body("dataframe_split", table),
                 _body("dataframe_records", rows),
                 _body("instances", rows),
-                _body("inputs", {"anyOf": [_ref("Columns"), rows]}),
+                _body("inputs", whole),
             ]
         },
         "Tensor": {

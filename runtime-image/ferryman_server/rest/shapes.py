@@ -44,15 +44,27 @@ def row(schema: Schema) -> Json:
     return {"anyOf": [_object(columns, [one.name for one in schema.columns if one.required]), plain]}
 
 
+def rows(schema: Schema) -> Json:
+    """At least one row, all in one form: the first tells how the others are read."""
+    one = row(schema)
+    forms = one.get("anyOf", [one])
+    lists: list[Json] = [{"type": "array", "items": form, "minItems": 1} for form in forms]
+    return lists[0] if len(lists) == 1 else {"anyOf": lists}
+
+
 def columns(schema: Schema) -> Json:
     """All rows at once, by column or by tensor."""
     if isinstance(schema, Tensors):
-        parts = {one.name: tensor(one) for one in schema.tensors}
+        parts = {one.name: {"minItems": 1, **tensor(one)} for one in schema.tensors}
         return _object(parts, list(parts))
     if schema.free or not schema.named:
-        return {"type": "array", "items": row(schema)}
+        return rows(schema)
     lists = {
-        one.name: {"type": "array", "items": value(schema.packed or one.kind, nullable=not one.required)}
+        one.name: {
+            "type": "array",
+            "items": value(schema.packed or one.kind, nullable=not one.required),
+            "minItems": 1,
+        }
         for one in schema.columns
     }
     return _object(lists, [one.name for one in schema.columns if one.required])

@@ -18,6 +18,21 @@ FLOWER = iris.FLOWERS[0]
 SPLIT = {"columns": iris.NAMES, "data": [FLOWER]}
 MANY = "9" * 400
 
+# A good request of each model on disk, and its answer.
+GOOD = {
+    "iris": ({"instances": iris.FLOWERS}, {"predictions": iris.KINDS}),
+    "homes": ({"instances": [["ulm", 3, 70.5]]}, {"predictions": [{"city": "ULM", "rooms": 6}]}),
+    "tensors": (
+        {"inputs": {"numbers": tensor_model.NUMBERS, "words": tensor_model.WORDS}},
+        {
+            "outputs": {
+                "doubled": [[[2 * one for one in row] for row in matrix] for matrix in tensor_model.NUMBERS],
+                "said": tensor_model.WORDS,
+            }
+        },
+    ),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Bad:

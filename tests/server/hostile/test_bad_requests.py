@@ -3,13 +3,12 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator
 
 import httpx
 import pytest
-from server import iris, plain, process
-from server.hostile import bad_requests, tensor_model
-from server.hostile.bad_requests import LINES, Bad
+from server import plain
+from server.hostile import bad_requests
+from server.hostile.bad_requests import GOOD, LINES, Bad
 
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.model import Model
@@ -21,41 +20,7 @@ IN_MEMORY: dict[str, Schema] = {
     "cube": Tensors((Tensor("a", Kind.FP64, (-1, -1, -1)),)),
     "pairs": Tensors((Tensor("a", Kind.FP64, (-1, 2)),)),
 }
-GOOD = {
-    "iris": ({"instances": iris.FLOWERS}, {"predictions": iris.KINDS}),
-    "homes": ({"instances": [["ulm", 3, 70.5]]}, {"predictions": [{"city": "ULM", "rooms": 6}]}),
-    "tensors": (
-        {"inputs": {"numbers": tensor_model.NUMBERS, "words": tensor_model.WORDS}},
-        {
-            "outputs": {
-                "doubled": [[[2 * one for one in row] for row in matrix] for matrix in tensor_model.NUMBERS],
-                "said": tensor_model.WORDS,
-            }
-        },
-    ),
-}
 SOON = 0.05
-
-
-@pytest.fixture(scope="module")
-def servers(shelf, tmp_path_factory) -> Iterator[dict[str, process.Running]]:
-    """A process for each model on disk; all of them still well at the end."""
-    models = {"iris": shelf.skops(), "homes": shelf.mlflow_pyfunc()}
-    models["tensors"] = tensor_model.write(tmp_path_factory.mktemp("tensors"))
-    contract = {"FERRYMAN_ALLOW_PICKLE": "true", "FERRYMAN_OPTIMIZE": "off"}
-    opened = [process.server(root, tmp_path_factory.mktemp(name), **contract) for name, root in models.items()]
-    found = dict(zip(models, (one.__enter__() for one in opened), strict=True))
-    try:
-        for running in found.values():
-            running.until_ready()
-        yield found
-        for name, running in found.items():
-            assert running.post(bad_requests.V1, GOOD[name][0]).json() == GOOD[name][1]
-            assert "Traceback" not in running.log.read_text()
-            assert " failed: " not in running.log.read_text()
-    finally:
-        for one in reversed(opened):
-            one.__exit__(None, None, None)
 
 
 def told(line: Bad, answer: httpx.Response) -> str:
