@@ -230,3 +230,16 @@ async def test_curl_that_offers_http2_is_answered():
         done = await asyncio.to_thread(subprocess.run, line, capture_output=True, check=True)
 
     assert done.stdout == ANSWER
+
+
+async def test_the_server_itself_reads_http_so(servers):
+    """All of the above was asked of the application under its protocol; this, of `python -m ferryman_server`."""
+    port = int(servers["tensors"].address.rpartition(":")[2])
+    smuggled = b"GET /v2 HTTP/1.1\r\nHost: iris\r\n\r\n"
+    head = wire.request(smuggled, b"Connection: Upgrade", b"Upgrade: x").removesuffix(smuggled)
+    async with wire.connected(port) as client, wire.connected(port) as other:
+        refused = await client.answers(BROKEN["length and chunks"])
+        upgraded, probe = await other.ask(head, smuggled), await other.ask(PROBE)
+
+    assert json.loads(refused[0].body)["error"].startswith("The request is not valid HTTP/1.1: ")
+    assert (upgraded.status, probe.body) == (400, b'{"live":true}')
