@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.schema import Table
 from ferryman_server.load import estimator as estimators
-from ferryman_server.optimize import imputer, trees
+from ferryman_server.optimize import boosted, imputer, isolation, trees
 from ferryman_server.optimize.report import Precision
 
 # ONNX Runtime's kernels for trees know doubles since the third version of this domain.
@@ -40,6 +40,8 @@ def convert(estimator: Any, table: Table, types: Types) -> bytes:
     from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs  # noqa: PLC0415
     from sklearn.base import is_classifier  # noqa: PLC0415
 
+    isolation.register()
+    trees.endless()
     graph = skl2onnx.convert_sklearn(
         estimator,
         initial_types=_inputs(estimator, table, types),
@@ -49,6 +51,7 @@ def convert(estimator: Any, table: Table, types: Types) -> bytes:
     trees.exact(graph, estimator)
     if types.precision is Precision.DOUBLE:
         imputer.exact(graph, estimator)
+        boosted.exact(graph, estimator)
     # Probabilities that nobody asks for would still be counted.
     first = graph.graph.output[0].name
     told: bytes = select_model_inputs_outputs(graph, [first]).SerializeToString()

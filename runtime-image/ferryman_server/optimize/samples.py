@@ -5,6 +5,7 @@ Comparing on a threshold itself, and beside it, finds the rounding that chance w
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from ferryman_server.load import estimator as estimators
 COUNT = 400
 _SEED = 20
 _THRESHOLDS = 64
+_TREES = 20
 _UNSEEN = "never seen"
 
 Generator = np.random.Generator
@@ -68,7 +70,13 @@ def _told(part: Any) -> Iterator[tuple[int, list[Any]]]:
 
 
 def _thresholds(part: Any) -> Iterator[tuple[int, list[float]]]:
-    trees = [part] if hasattr(part, "tree_") else list(np.ravel(getattr(part, "estimators_", ())))[:20]
+    for tree in list(chain.from_iterable(getattr(part, "_predictors", ())))[
+        :_TREES
+    ]:  # of boosted histograms, in FP64
+        nodes = tree.nodes[tree.nodes["is_leaf"] == 0][:_THRESHOLDS]
+        for at, exact in zip(nodes["feature_idx"], nodes["num_threshold"], strict=True):
+            yield int(at), [float(exact), float(np.nextafter(exact, np.inf))]
+    trees = [part] if hasattr(part, "tree_") else list(np.ravel(getattr(part, "estimators_", ())))[:_TREES]
     for one in trees:
         tree = getattr(one, "tree_", None)
         if tree is None:
@@ -85,6 +93,7 @@ def _column(chance: Generator, kind: Kind, known: list[Any]) -> Array:
     if kind is Kind.BYTES:
         return _words(chance, known)
     numbers = np.array([value for value in known if isinstance(value, int | float | np.number)], dtype=float)
+    numbers = numbers[np.isfinite(numbers)]  # a tree that parts what is missing does it at infinity
     wide = chance.normal(size=COUNT) * 10.0 ** chance.integers(-2, 4, COUNT)
     if len(numbers):
         near = chance.choice(numbers, COUNT)

@@ -5,6 +5,7 @@ samples went, and add up whole votes before they divide by the number of trees. 
 sends every missing value to the right, and adds up votes that were divided before, so that a tie may end otherwise.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,19 +15,44 @@ from ferryman_server.load import estimator as estimators
 _DOUBLE, _FLOAT = 11, 1  # onnx.TensorProto.DataType
 
 
+def endless() -> None:
+    """Let the converter come to an end with trees that part what is missing from all else, at infinity.
+
+    It looks for the largest number that still rounds to a threshold, by halves, and never finds one beside infinity.
+    """
+    from skl2onnx.common import tree_ensemble  # noqa: PLC0415 - only the converting process pays for it
+
+    find = tree_ensemble.find_switch_point
+    if find.__module__ == __name__:
+        return
+
+    def find_where_there_is_one(below: float, above: float) -> float:
+        return float(below) if np.isnan(below) or np.isnan(above) else find(below, above)
+
+    tree_ensemble.find_switch_point = find_where_there_is_one
+
+
 def exact(graph: Any, estimator: Any) -> None:
     """Mend the ensembles of a graph, in place; graphs without trees of scikit-learn's own stay as they are."""
     trees = next((found for part in (estimator, *estimators.parts(estimator)) if (found := _trees(part))), [])
     ensembles = [node for node in graph.graph.node if node.op_type.startswith("TreeEnsemble")] if trees else []
-    for node in ensembles:
+    for node, own in _paired(ensembles, trees):
         told = {attribute.name: attribute for attribute in node.attribute}
-        if len(told["nodes_treeids"].ints) != sum(tree.node_count for tree in trees):
-            continue  # made in another way, an isolation forest's for instance
-        _follow_missing(node, told, trees)
-        if "class_ids" in told:
+        _follow_missing(node, told, own)
+        if "class_ids" in told and own is trees:
             _whole_votes(told, trees)
         if any(name.endswith("_as_tensor") for name in told):
             _round_before(graph, node)
+
+
+def _paired(ensembles: list[Any], trees: list[Any]) -> Iterator[tuple[Any, list[Any]]]:
+    """Each ensemble with its trees: all of them, or, where the converter made one for each (bagging), its own."""
+    counts = [next(len(one.ints) for one in node.attribute if one.name == "nodes_treeids") for node in ensembles]
+    if counts == [tree.node_count for tree in trees]:
+        yield from ((node, trees if len(trees) == 1 else [tree]) for node, tree in zip(ensembles, trees, strict=True))
+        return
+    total = sum(tree.node_count for tree in trees)
+    yield from ((node, trees) for node, count in zip(ensembles, counts, strict=True) if count == total)
 
 
 def _trees(part: Any) -> list[Any]:

@@ -15,7 +15,15 @@ from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris, make_classification, make_regression
 from sklearn.decomposition import PCA
-from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
+from sklearn.ensemble import (
+    BaggingClassifier,
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    IsolationForest,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
@@ -23,21 +31,23 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from sklearn.tree import DecisionTreeClassifier
 
 from ferryman_server import memory
+from ferryman_server.dataplane import schema as schemas
 from ferryman_server.dataplane.errors import InvalidInputError
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.model import Model
 from ferryman_server.dataplane.rows import Rows
 from ferryman_server.dataplane.schema import Column
-from ferryman_server.load import sklearn_file
+from ferryman_server.load import onnx_file, sklearn_file
 from ferryman_server.load.context import Context
 from ferryman_server.load.mlmodel import Signature
-from ferryman_server.optimize import attempt, graph, report
+from ferryman_server.optimize import attempt, graph, report, samples
 from ferryman_server.optimize.convert import Original, judged
 from ferryman_server.reason import FatalError
 
 FLOWERS, SPECIES = load_iris(return_X_y=True)
 POINTS, CLASSES = make_classification(400, 12, n_informative=8, n_classes=3, random_state=0)
 INPUTS, TARGETS = make_regression(300, 6, random_state=0)
+HOLED = np.where(np.random.default_rng(0).random(POINTS.shape) < 0.05, np.nan, POINTS)
 NAMES = np.array(["setosa", "versicolor", "virginica"])
 
 MATRICES: dict[str, Callable[[], Any]] = {
@@ -48,11 +58,18 @@ MATRICES: dict[str, Callable[[], Any]] = {
     "an imputer": lambda: make_pipeline(SimpleImputer(), LogisticRegression(max_iter=900)).fit(FLOWERS, SPECIES),
     "a tree": lambda: DecisionTreeClassifier(random_state=0).fit(FLOWERS, SPECIES),
     "a forest": lambda: RandomForestClassifier(20, random_state=0).fit(POINTS, CLASSES),
+    "a forest that knows gaps": lambda: RandomForestClassifier(20, random_state=0).fit(HOLED, CLASSES),
     "a scaled forest": lambda: make_pipeline(StandardScaler(), RandomForestClassifier(20, random_state=0)).fit(
         POINTS, CLASSES
     ),
     "a regressing forest": lambda: RandomForestRegressor(20, random_state=0).fit(INPUTS, TARGETS),
     "boosted trees": lambda: GradientBoostingClassifier(n_estimators=10, random_state=0).fit(POINTS, CLASSES),
+    "boosted histograms": lambda: HistGradientBoostingClassifier(max_iter=8, random_state=0).fit(HOLED, CLASSES),
+    "bagged trees": lambda: BaggingClassifier(n_estimators=8, random_state=0).fit(HOLED, CLASSES),
+    "an isolation forest": lambda: IsolationForest(n_estimators=20, max_features=0.7, random_state=0).fit(HOLED),
+    "a scaled isolation forest": lambda: make_pipeline(
+        StandardScaler(), IsolationForest(n_estimators=20, contamination=0.1, random_state=0)
+    ).fit(POINTS),
     "ridge regression": lambda: make_pipeline(StandardScaler(), Ridge()).fit(INPUTS, TARGETS),
     "clusters": lambda: KMeans(3, n_init=1, random_state=0).fit(FLOWERS),
     "a transformer": lambda: PCA(2).fit(FLOWERS),
@@ -117,6 +134,54 @@ def test_a_graph_answers_and_refuses_what_the_estimator_does(made: Callable[[], 
             odd = chance.normal(size=(3, width))
             odd[1, at] = value
             assert alike(outcome(native, Rows((odd,), 3)), outcome(converted, Rows((odd,), 3))), (value, at)
+
+
+def beside_thresholds(estimator: Any) -> Any:
+    """Rows that have, in one column each, a value on which a tree of boosted histograms divides, or its neighbour."""
+    rows = []
+    for tree in (tree for iteration in estimator._predictors for tree in iteration):
+        nodes = tree.nodes[tree.nodes["is_leaf"] == 0]
+        for at, threshold in zip(nodes["feature_idx"], nodes["num_threshold"], strict=True):
+            for value in (threshold, np.nextafter(threshold, np.inf), float(np.float32(threshold))):
+                rows.append(np.zeros(estimator.n_features_in_))
+                rows[-1][at] = value
+    return np.array(rows)
+
+
+def test_values_beside_a_threshold_go_the_way_that_boosted_histograms_send_them(tmp_path: Path) -> None:
+    estimator = HistGradientBoostingRegressor(max_iter=8, random_state=0).fit(INPUTS, TARGETS)
+    converted, native = both(estimator, tmp_path)
+    rows = beside_thresholds(estimator)
+
+    assert converted.optimization is not None
+    assert converted.optimization.runtime == "onnx", converted.optimization.why
+    assert alike(outcome(native, Rows((rows,), len(rows))), outcome(converted, Rows((rows,), len(rows))))
+
+
+def test_thresholds_of_boosted_histograms_are_among_the_rows_that_are_compared(tmp_path: Path) -> None:
+    estimator = HistGradientBoostingRegressor(max_iter=1, max_leaf_nodes=2, random_state=0).fit(INPUTS, TARGETS)
+    _, native = both(estimator, tmp_path)
+    nodes = estimator._predictors[0][0].nodes
+
+    known = samples.interests(native.schema, estimator)
+
+    assert known[nodes["feature_idx"][0]] == [
+        nodes["num_threshold"][0],
+        np.nextafter(nodes["num_threshold"][0], np.inf),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_row_that_is_the_limit_of_an_isolation_forest_is_on_the_same_side(seed: int, tmp_path: Path) -> None:
+    data = np.random.default_rng(seed).normal(size=(401, 5))  # a tenth of the other 400: the 40th is the limit itself
+    estimator = IsolationForest(n_estimators=30, contamination=0.1, random_state=seed).fit(data)
+    types = graph.order(schemas.matrix(5))[0]
+    made = graph.convert(estimator, schemas.matrix(5), types)
+
+    [label] = onnx_file.session(made, 1).run(None, {"input": data})
+
+    assert (estimator.decision_function(data) == 0).any()
+    assert label.ravel().tolist() == estimator.predict(data).tolist()
 
 
 def test_a_refused_number_is_named_with_its_place(tmp_path: Path) -> None:
