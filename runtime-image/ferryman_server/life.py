@@ -112,14 +112,13 @@ class Life:
         return code
 
     async def _watch(self) -> "watches.Watching | None":
-        """Samples, where they are wanted: who wants none does not pay for their import."""
-        if not self._settings.sample_percent:
+        """Samples and traces, where they are wanted: who wants none does not pay for their import."""
+        if not (self._settings.sample_percent or self._settings.traces):
             return None
         from ferryman_server import watching as watches  # noqa: PLC0415 - as said
 
         watching = watches.Watching(self._settings, self._family)
-        await watching.open()
-        self._serving.witnesses = watching.witnesses
+        self._serving.witnesses = await watching.open()
         return watching
 
     def _config(self) -> uvicorn.Config:

@@ -58,6 +58,7 @@ class Settings:
     sample_port: int = 8081
     sample_count: int = 1000
     sample_bytes: int = _MIB
+    traces: bool = False  # by OpenTelemetry's own variables
     cache_bytes: int = 0  # 0: no answer is remembered
     cache_ttl_seconds: int = 300
     cache_redis: str = field(default="", repr=False)  # it may hold a password
@@ -109,6 +110,7 @@ def from_environment(env: Mapping[str, str]) -> Settings:
         sample_port=_whole(env, "FERRYMAN_SAMPLE_PORT", 8081, least=1),
         sample_count=_whole(env, "FERRYMAN_SAMPLE_COUNT", 1000, least=1),
         sample_bytes=_whole(env, "FERRYMAN_SAMPLE_BYTES", _MIB, least=1),
+        traces=_traces(env),
         cache_bytes=cache_bytes,
         cache_ttl_seconds=_whole(env, "FERRYMAN_CACHE_TTL_SECONDS", 300, least=1),
         cache_redis=_redis(env.get("FERRYMAN_CACHE_REDIS", ""), cache_bytes, revision),
@@ -139,6 +141,16 @@ def _whole(env: Mapping[str, str], variable: str, default: int, *, least: int) -
     if not value.isdecimal() or int(value) < least:
         raise _refused(variable, value, f"a whole number, {least} or more")
     return int(value)
+
+
+def _traces(env: Mapping[str, str]) -> bool:
+    """Where spans are to go, as OpenTelemetry's specification has it; but not anywhere unless something says so."""
+    if env.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return False
+    exporters = [one.strip() for one in env.get("OTEL_TRACES_EXPORTER", "").lower().split(",") if one.strip()]
+    if exporters:
+        return "otlp" in exporters
+    return bool(env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or env.get("OTEL_EXPORTER_OTLP_ENDPOINT"))
 
 
 def _percent(env: Mapping[str, str], variable: str) -> float:

@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ferryman_server.dataplane import rows as flows
+from ferryman_server.dataplane import times
 from ferryman_server.dataplane import worker as workers
 from ferryman_server.dataplane.errors import OverloadedError
 from ferryman_server.dataplane.rows import Answer, Rows
 
+_noted = times.current.get
 _MOST_WAITING = 4096
 _SHORT = 0.001
 """Seconds for which the event loop may be held up: no probe and no other request notices."""
@@ -45,6 +47,7 @@ class _Waiting:
     future: asyncio.Future[Any]
     since: float
     job: Callable[[], Any] | None = None  # something else than a prediction for the rows
+    noted: times.Times | None = None
 
 
 _ONE = Rows((), 1)
@@ -80,8 +83,12 @@ class Batcher:
         try:
             return self._predict(rows)
         finally:
+            ended = time.perf_counter()
             self._observer.waited(0.0)
-            self._ran(rows.count, time.perf_counter() - began)
+            self._ran(rows.count, ended - began)
+            noted = _noted()
+            if noted is not None:
+                noted.ran(began, ended)
 
     async def submit(self, rows: Rows) -> Answer:
         """The model's answer for these rows."""
@@ -95,6 +102,9 @@ class Batcher:
     async def _turn(self, waiting: _Waiting) -> Any:
         if len(self._queue) >= _MOST_WAITING:
             raise OverloadedError(f"{len(self._queue)} requests are already waiting for the model; try again later.")
+        noted = waiting.noted = _noted()
+        if noted is not None:
+            noted.queued = waiting.since
         self._queue.append(waiting)
         if not self._busy:
             self._dispatch()
@@ -158,23 +168,27 @@ class Batcher:
         if len(batch) > 1:
             counts = [waiting.rows.count for waiting in batch]
             rows = flows.join([waiting.rows for waiting in batch])
-            together = self._tried(lambda: self._predict(rows), rows.count, done)
+            together = self._tried(lambda: self._predict(rows), rows.count, done, batch)
             if not isinstance(together, BaseException) and flows.splittable(together, sum(counts)):
                 done.outcomes.extend(flows.split(together, counts))
                 return done
         for waiting in batch:
             job = waiting.job or functools.partial(self._predict, waiting.rows)
-            done.outcomes.append(self._tried(job, waiting.rows.count, done))
+            done.outcomes.append(self._tried(job, waiting.rows.count, done, [waiting]))
         return done
 
-    def _tried(self, job: Callable[[], Any], count: int, done: "_Done") -> Any:
+    def _tried(self, job: Callable[[], Any], count: int, done: "_Done", of: list[_Waiting]) -> Any:
         began = time.perf_counter()
         try:
             return job()
         except BaseException as error:  # noqa: BLE001 - the model's own code: its request gets it, the loop goes on
             return workers.tame(error)
         finally:
-            done.runs.append((count, time.perf_counter() - began))
+            ended = time.perf_counter()
+            done.runs.append((count, ended - began))
+            for waiting in of:
+                if waiting.noted is not None:
+                    waiting.noted.ran(began, ended)
 
 
 @dataclass(slots=True)

@@ -63,7 +63,7 @@ class Port:
             unnamed.bind(f"\0{self._name}")
             self._doors.append(await asyncio.start_unix_server(self._tell, sock=unnamed))
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Tell nothing any more."""
         for door in self._doors:
             door.close()

@@ -226,6 +226,30 @@ def test_the_oldest_make_room():
 # --- several processes of one pod ---
 
 
+async def test_a_pod_of_several_workers_tells_of_all_requests(shelf, tmp_path):
+    samples = process.free_port()
+    contract = {"FERRYMAN_SAMPLE_PERCENT": "100", "FERRYMAN_SAMPLE_PORT": str(samples), "FERRYMAN_WORKERS": "2"}
+    ids = [id_of(number) for number in range(40)]
+
+    def all_serve() -> bool:
+        lines = running.get("/metrics").text.splitlines()
+        return any(one.startswith("ferryman_workers{") and one.endswith(" 2.0") for one in lines)
+
+    async def ask(mine: list[str]) -> list[int]:
+        async with httpx.AsyncClient(base_url=running.address) as http:  # a connection, which is one worker's
+            return [(await http.post(V1, json=FLOWER, headers={"x-request-id": one})).status_code for one in mine]
+
+    with process.server(shelf.onnx(), tmp_path, **contract) as running:
+        running.until_ready()
+        process.until(all_serve, "both workers answer")
+        codes = await asyncio.gather(*(ask(ids[at::4]) for at in range(4)))
+        told = reading.read(samples)
+
+    assert codes == [[200] * 10] * 4
+    assert sorted(one["id"] for one in told["samples"]) == sorted(ids)
+    assert told["kept"] == 40
+
+
 def test_whoever_is_asked_tells_what_all_processes_of_the_pod_have(tmp_path):
     script = tmp_path / "one.py"
     script.write_text(
@@ -278,6 +302,6 @@ async def test_what_is_asked_wrongly_is_told_so(shelf):
     await listening.open()
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{settings.sample_port}") as http:
         answers = [await http.get("/"), await http.post("/samples"), await http.get("/samples?since=noon")]
-    listening.close()
+    await listening.close()
 
     assert [one.status_code for one in answers] == [404, 405, 400]
