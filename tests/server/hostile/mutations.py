@@ -9,8 +9,42 @@ from typing import Any
 Chance = random.Random
 Json = Any
 
-NUMBERS = (0, -1, 1.5, -0.0, 1e308, 2**31, 2**63, 2**64, -(2**63) - 1, 10**30, 10**400, 5e-324, True, False)
-TEXTS = ("", "a", "NaN", "null", "\0", "é", "0" * 300, "x" * 5_000, "FP64", "FP16", "BYTES", "INT64", "BF16", "-1")
+NUMBERS = (
+    0,
+    -1,
+    1.5,
+    -0.0,
+    1e308,
+    2**31,
+    2**63,
+    2**64,
+    -(2**63) - 1,
+    10**30,
+    10**400,
+    5e-324,
+    True,
+    False,
+    float("nan"),
+    float("inf"),
+)
+TEXTS = (
+    "",
+    "a",
+    "NaN",
+    "null",
+    "\0",
+    "é",
+    "0" * 300,
+    "x" * 5_000,
+    "FP64",
+    "FP16",
+    "BYTES",
+    "INT64",
+    "BF16",
+    "-1",
+)
+NAN = float("nan")
+HALF = "\ud800"  # of a surrogate pair, which JSON can write and UTF-8 cannot
 WORDS = (
     *("instances", "inputs", "outputs", "name", "datatype", "shape", "data", "parameters", "id", "signature_name"),
     *("dataframe_split", "dataframe_records", "columns", "index", "binary_data_size", "binary_data_output", "params"),
@@ -36,7 +70,7 @@ BYTES = (
 
 def value(chance: Chance) -> Json:
     """Anything that JSON can say."""
-    match chance.randrange(9):
+    match chance.randrange(10):
         case 0:
             return None
         case 1 | 2 | 3:
@@ -47,6 +81,8 @@ def value(chance: Chance) -> Json:
             return [value(chance) for _ in range(chance.randrange(4))]
         case 7:
             return {chance.choice(WORDS): value(chance) for _ in range(chance.randrange(3))}
+        case 8:  # what is read as Python writes it may hold what JSON cannot
+            return chance.choice(({HALF: NAN}, [NAN, HALF], HALF))
         case _:
             return nested(chance.choice((2, 40, 70, 400)))
 
@@ -86,6 +122,34 @@ def _places(whole: Json, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 def _replace(chance: Chance, holder: Any, at: Any) -> None:
     holder[at] = value(chance)
+
+
+def _empty(chance: Chance, holder: Any, at: Any) -> None:
+    """Nothing left of it, or of each of its parts."""
+    inner = holder[at]
+    if isinstance(inner, list) and inner and isinstance(inner[0], dict | list):
+        kind = chance.choice((list, dict))
+        holder[at] = [kind() for _ in inner]
+    else:
+        holder[at] = type(inner)()
+
+
+def _scale(chance: Chance, holder: Any, at: Any) -> None:
+    """Sizes for sizes, numbers for numbers: all of a list at once."""
+    inner = holder[at]
+    if isinstance(inner, list) and inner and set(map(type, inner)) <= {int, float}:
+        sizes = (0, 1, 2, -1, 2**20, 2**40, 2.0, 10**400)
+        holder[at] = [
+            chance.choice((one, *sizes)) for one in (inner * 2)[: chance.choice((len(inner), len(inner), 5))]
+        ]
+    else:
+        _nudge(chance, holder, at)
+
+
+def _even(chance: Chance, holder: Any, at: Any) -> None:
+    """The same value, or the same name, where there were two."""
+    other = chance.choice(list(holder) if isinstance(holder, dict) else range(len(holder)))
+    holder[at] = copy.deepcopy(holder[other])
 
 
 def _drop(_chance: Chance, holder: Any, at: Any) -> None:
@@ -140,8 +204,9 @@ def _insert(chance: Chance, holder: list[Any], at: int) -> None:
 
 
 Change = Callable[[Chance, Any, Any], None]
-_OBJECTS: Sequence[Change] = (_replace, _replace, _nudge, _nudge, _drop, _wrap, _unwrap, _rename, _add)
-_LISTS: Sequence[Change] = (_replace, _replace, _nudge, _nudge, _drop, _wrap, _unwrap, _repeat, _insert)
+_ANY: Sequence[Change] = (_replace, _replace, _nudge, _nudge, _drop, _wrap, _unwrap, _empty, _scale, _even)
+_OBJECTS = (*_ANY, _rename, _add)
+_LISTS = (*_ANY, _repeat, _insert)
 
 
 def encoded(whole: Json) -> bytes:

@@ -10,7 +10,7 @@ from server.hostile.fuzz import Got
 from ferryman_server.dataplane.model import Model
 from ferryman_server.dataplane.schema import FREE
 
-BODIES, SEED = 2_100, 20
+BODIES, SEED = 4_200, 20
 
 
 async def test_whatever_comes_is_answered_or_refused_and_leaves_nothing_behind(shelf, tmp_path):
