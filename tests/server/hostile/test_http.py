@@ -97,8 +97,11 @@ async def test_the_body_of_a_request_that_wants_an_upgrade_is_no_request_of_its_
     smuggled = b"GET /v2 HTTP/1.1\r\nHost: iris\r\n\r\n"
     head = wire.request(smuggled, b"Connection: Upgrade", b"Upgrade: " + wanted).removesuffix(smuggled)
 
-    async with served() as port, wire.connected(port) as client:
-        refused = await client.ask(head, smuggled)
+    async with served() as port, wire.connected(port) as client, wire.connected(port) as neighbour:
+        await client.send(head)
+        await neighbour.ask(PROBE)  # so that the body comes when the head has been read
+        await neighbour.ask(PROBE)
+        refused = await client.ask(smuggled)
         next_one = await client.ask(GOOD)
 
     assert refused.status == 400  # as a body of JSON
