@@ -10,8 +10,10 @@ from server.grpc import words
 from server.load import guests
 from server.sampling import reading
 
+from ferryman_server import settings
 from ferryman_server.dataplane.model import Model
 from ferryman_server.dataplane.schema import matrix
+from ferryman_server.reason import FatalError
 from ferryman_server.rest import app
 from ferryman_server.sampling import choice, port, ring, sampler
 
@@ -47,6 +49,19 @@ def test_what_envoy_notes_in_an_id_does_not_count():
     assert choice.key(one) == choice.key(traced)
     assert choice.key(one) != choice.key(other)
     assert choice.key(b"order-14-of-the-day") != choice.key(b"order-14-of-uhe-day")
+
+
+@pytest.mark.parametrize("given", ["101", "-1", "1e1", "nan", "a tenth", "0.0000001"])
+def test_a_share_that_cannot_be_meant_is_refused(given):
+    with pytest.raises(FatalError, match="FERRYMAN_SAMPLE_PERCENT is .* it must be a percentage, 0 to 100"):
+        settings.from_environment({"FERRYMAN_MODEL_NAME": "iris", "FERRYMAN_SAMPLE_PERCENT": given})
+
+
+@pytest.mark.parametrize(("given", "percent"), [("", 0.0), ("0", 0.0), ("0.01", 0.01), ("100", 100.0)])
+def test_a_share_may_be_a_small_one(given, percent):
+    read = settings.from_environment({"FERRYMAN_MODEL_NAME": "iris", "FERRYMAN_SAMPLE_PERCENT": given})
+
+    assert read.sample_percent == percent
 
 
 async def test_two_servers_keep_the_same_requests_and_no_others(shelf, tmp_path):
@@ -297,10 +312,10 @@ def test_whoever_is_asked_tells_what_all_processes_of_the_pod_have(tmp_path):
 async def test_what_is_asked_wrongly_is_told_so(shelf):
     from dataclasses import replace
 
-    settings = replace(plain.SETTINGS, host="127.0.0.1", sample_port=process.free_port())
-    listening = port.Port(settings, ring.Ring(1, 1), "")
+    told = replace(plain.SETTINGS, host="127.0.0.1", sample_port=process.free_port())
+    listening = port.Port(told, ring.Ring(1, 1), "")
     await listening.open()
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{settings.sample_port}") as http:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{told.sample_port}") as http:
         answers = [await http.get("/"), await http.post("/samples"), await http.get("/samples?since=noon")]
     await listening.close()
 
