@@ -53,7 +53,7 @@ def test_what_envoy_notes_in_an_id_does_not_count():
 
 @pytest.mark.parametrize("given", ["101", "-1", "1e1", "nan", "a tenth", "0.0000001"])
 def test_a_share_that_cannot_be_meant_is_refused(given):
-    with pytest.raises(FatalError, match="FERRYMAN_SAMPLE_PERCENT is .* it must be a percentage, 0 to 100"):
+    with pytest.raises(FatalError, match=r"FERRYMAN_SAMPLE_PERCENT is .* it must be a percentage, 0 to 100"):
         settings.from_environment({"FERRYMAN_MODEL_NAME": "iris", "FERRYMAN_SAMPLE_PERCENT": given})
 
 
