@@ -66,13 +66,12 @@ class Watches:
         self._seen: set[str] = set()
 
     def __call__(self) -> str | None:
-        """Name one that is gone."""
+        """Name those that are gone: a lost watch takes the others with it, sooner or later."""
         names = {task.get_name() for task in asyncio.all_tasks()}
         alive = {name for name in names if name.startswith("watcher for ") or name in OBSERVERS}
         self._seen |= alive
-        missing = self._seen - alive
-        # a lost watch takes the observers with it, and is the one to name: "watcher" sorts behind them
-        return f"{max(missing)} is gone" if missing else None
+        missing = sorted(self._seen - alive)
+        return f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} gone" if missing else None
 
 
 class Resync:
