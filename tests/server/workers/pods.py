@@ -22,9 +22,9 @@ class Pod(process.Running):
         pid = self.popen.pid
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
-    def spread(self) -> list[int]:
-        """How many of the REST port's connections each worker has."""
-        port = f":{int(self.address.rpartition(':')[2]):04X}"
+    def spread(self, of: int | None = None) -> list[int]:
+        """How many connections of a port, the REST one by default, each worker has."""
+        port = f":{of or int(self.address.rpartition(':')[2]):04X}"
         rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
         ours = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(port) and row[3] == _ESTABLISHED}
         return [len(ours & set(_open_files(pid))) for pid in self.workers()]
