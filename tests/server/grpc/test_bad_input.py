@@ -132,6 +132,7 @@ async def test_an_overloaded_server_says_so(shelf):
 
     class Full:
         model = serving.plane.model
+        guest = None
 
         def at_once(self, rows):
             return None
