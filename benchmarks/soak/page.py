@@ -10,7 +10,7 @@ PAGE = places.REPOSITORY / "docs" / "soak.md"
 EVERY = 5
 _WHAT = (
     "`make soak` loads one server on one core with half of what it can do: V1, TensorFlow Serving's columns, V2 as",
-    "JSON and as bytes, MLflow's JSON and CSV, and gRPC, one row and a hundred, a bad request among about fifteen",
+    "JSON and as bytes, MLflow's JSON and CSV, and gRPC, one row and a hundred, a bad request among some seventeen",
     "good ones. Each answer over HTTP is compared with what it must be, status and body; those over gRPC by their",
     "bytes. Every minute comes with connections of its own.",
 )

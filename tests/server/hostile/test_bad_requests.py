@@ -7,8 +7,8 @@ import time
 import httpx
 import pytest
 from server import plain
-from server.hostile import bad_requests
-from server.hostile.bad_requests import GOOD, LINES, Bad
+from server.hostile import bad_requests, calls, nearly
+from server.hostile.bad_requests import CALLS, GOOD, LINES, Bad
 
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.model import Model
@@ -92,3 +92,21 @@ async def test_a_model_that_does_not_say_what_it_takes_is_given_what_came(rows, 
         answer = await http.post(bad_requests.V1, json={"instances": rows})
 
     assert answer.json() == {"predictions": wanted}
+
+
+@pytest.mark.parametrize("line", CALLS, ids=str)
+async def test_a_bad_call_gets_a_status_and_the_next_one_its_answer(servers, call_ports, line):
+    assert servers["iris"]
+    good = nearly.called(bad_requests.MESSAGE)
+    connection = await calls.connected(f"127.0.0.1:{call_ports['iris']}")
+    before = await connection.ask(good.path, good.body, good.headers)
+    status, told, answer = await connection.ask(line.asked.path, line.asked.body, line.asked.headers)
+    after = await connection.ask(good.path, good.body, good.headers)
+    connection.close()
+
+    assert (status, answer) == (line.status, b"")
+    assert line.word in told
+    assert told.strip()
+    assert "Traceback" not in told
+    assert before[0] == 0
+    assert after == before
