@@ -16,7 +16,7 @@ from ferryman.cluster import obstacle
 from ferryman.render import environment as rendered
 from ferryman.render import pod as pods
 from ferryman.render import trust
-from ferryman_server import reason
+from ferryman_server import manifest, reason
 from ferryman_server import settings as server_settings
 
 CHART = Path(__file__).parents[2] / "charts" / "ferryman"
@@ -99,6 +99,15 @@ def test_a_server_has_as_many_workers_as_it_has_room_for_unless_somebody_says_ho
     told = server_settings.from_environment(environment(pod(model={"uri": "models:/fraud/1"})["containers"][0]))
 
     assert told.workers == 0
+
+
+def test_a_guest_is_told_where_the_fetching_step_puts_the_model() -> None:
+    guest = {"image": "example.com/theirs", "container": {"protocol": "V2"}}
+    containers = pod(model={"uri": "s3://models/fraud"}, server=guest)
+
+    fetched = server_settings.from_environment(environment(containers["initContainers"][0])).model_dir
+    told = environment(containers["containers"][0])["FERRYMAN_MODEL_DIR"]
+    assert told == str(fetched / manifest.ARTIFACT)
 
 
 def test_no_answer_is_remembered_unless_somebody_asks_for_it() -> None:

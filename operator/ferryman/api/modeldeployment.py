@@ -41,6 +41,8 @@ class Format(StrEnum):
     XGBOOST = "xgboost"
     LIGHTGBM = "lightgbm"
     ONNX = "onnx"
+    PYTORCH = "pytorch"
+    TENSORFLOW = "tensorflow"
     KSERVE = "kserve"
 
 

@@ -19,6 +19,8 @@ from ferryman.settings import Settings
 Entries = list[dict[str, Any]]
 
 MODEL_DIR = "/mnt/model"
+ARTIFACT = f"{MODEL_DIR}/artifact"
+"""Where the fetching step puts the model itself; beside it lies what it knows of it."""
 PVC_MOUNT = "/mnt/pvc"
 SCRATCH = "/tmp"  # noqa: S108 the only writable directory beside the model's
 DRAIN_SECONDS = 2
@@ -74,7 +76,7 @@ def guest(owner: ObjectMeta, revision: Revision, variables: list[Variable]) -> E
         "FERRYMAN_MODEL_NAME": owner.name,
         "FERRYMAN_MODEL_VERSION": revision.model.version or "",
         "FERRYMAN_REVISION": revision.revision,
-        "FERRYMAN_MODEL_DIR": MODEL_DIR,
+        "FERRYMAN_MODEL_DIR": ARTIFACT,
         "HOME": SCRATCH,
     }
     return _entries(ours | {variable.name: variable.value for variable in variables})
