@@ -191,6 +191,11 @@ def _message(stream: Stream) -> bytes:
     return _inflated(body[_PREFIX:], stream.fields.get(b"grpc-encoding", b""), stream.connection.service.most_bytes)
 
 
+_HARMLESS, _SWELLS = 1 << 20, 100
+"""What unpacks to more than a megabyte may be a hundred times as long as it came: numbers hardly shrink so much, and
+what is unpacked here keeps every other request waiting."""
+
+
 def _inflated(message: bytes, encoding: bytes, most: int) -> bytes:
     bits = _WINDOW_BITS.get(encoding)
     if bits is None:
@@ -198,6 +203,7 @@ def _inflated(message: bytes, encoding: bytes, most: int) -> bytes:
             f'The message is compressed with "{encoding.decode("latin-1")[:40]}"; known are gzip and deflate.'
         )
     inflater = zlib.decompressobj(bits)
+    most = min(most, max(_HARMLESS, _SWELLS * len(message)))
     try:
         whole = inflater.decompress(message, most)
     except zlib.error:

@@ -18,6 +18,8 @@ from ferryman_server.serving import Phase, Serving
 from ferryman_server.witness import Witness
 
 Predict = Callable[[Request, DataPlane], Awaitable[Response]]
+_ERRORS = {"invocations": invocations.error}
+"""How a protocol says what is wrong, where that is not with one sentence under `error`."""
 
 
 class App:
@@ -92,7 +94,8 @@ class App:
             return
         except RefusedError as refused:  # too large: what is still coming is not waited for
             status = refused.status
-            await self._reply(message.error(status, refused.message, *refused.headers), headers, send)
+            say = _ERRORS.get(protocol, message.error)
+            await self._reply(say(status, refused.message, *refused.headers), headers, send)
         finally:
             self._measures.ended(protocol, status, time.perf_counter() - began)
             if witness is not None:
@@ -110,9 +113,10 @@ class App:
         return patience.Patient(plane, receive, request.headers.get(patience.TIMEOUT), came)
 
     async def _predict(self, route: tuple[str, Predict], request: Request, plane: DataPlane | None) -> Response:
-        if plane is None:
-            return message.error(503, self._serving.sentence(), (b"retry-after", b"1"))
         protocol, predict = route
+        say = _ERRORS.get(protocol, message.error)
+        if plane is None:
+            return say(503, self._serving.sentence(), (b"retry-after", b"1"))
         try:
             if plane.guest is not None and protocol in guests.PROTOCOLS:
                 return await guests.answer(protocol, request, plane, self._serving.settings.model_version)
@@ -120,27 +124,28 @@ class App:
         except patience.GoneError:
             raise
         except TurnedDownError as error:
-            return message.error(error.status, str(error))
+            return say(error.status, str(error))
         except InvalidInputError as error:
-            return message.error(400, str(error))
+            return say(400, str(error))
         except RefusedError as refused:
-            return message.error(refused.status, refused.message, *refused.headers)
+            return say(refused.status, refused.message, *refused.headers)
         except OverloadedError as error:
-            return message.error(503, str(error), (b"retry-after", b"1"))
+            return say(503, str(error), (b"retry-after", b"1"))
         except ModelFailedError as error:
-            return self._failed(request.headers, error.__cause__ or error)
+            return self._failed(request.headers, error.__cause__ or error, say)
         except Exception as error:  # noqa: BLE001 - ours to mend; the client gets an id to quote
-            return self._failed(request.headers, error)
+            return self._failed(request.headers, error, say)
 
-    def _failed(self, headers: dict[bytes, bytes], error: BaseException) -> Response:
-        given = headers.get(b"x-request-id", b"").decode("latin-1")
+    def _failed(
+        self, headers: dict[bytes, bytes], error: BaseException, say: Callable[..., Response] = message.error
+    ) -> Response:
+        # it goes into the log: no bytes that a terminal would obey
+        given = headers.get(b"x-request-id", b"").decode("ascii", "backslashreplace")
         request_id = given or uuid.uuid4().hex
         said = " ".join(str(error).split())[:500]
         log.line(f"Request {request_id} failed: {type(error).__name__}: {said}")
         told = f"The prediction failed inside the server; its log has the cause under request id {request_id}."
-        return message.error(
-            500, told, *(() if given else ((b"x-request-id", request_id.encode()),)), request_id=request_id
-        )
+        return say(500, told, *(() if given else ((b"x-request-id", request_id.encode()),)), request_id=request_id)
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
         declared = headers.get(b"content-length", b"")

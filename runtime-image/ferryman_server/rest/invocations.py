@@ -8,7 +8,6 @@ import math
 from typing import Any
 
 from ferryman_server.dataplane import convert, names, validate
-from ferryman_server.dataplane.errors import InvalidInputError
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.plane import DataPlane
 from ferryman_server.dataplane.rows import Answer, Rows
@@ -20,22 +19,21 @@ _CONSTANTS = {"NaN": None, "Infinity": math.inf, "-Infinity": -math.inf}
 _SHAPES = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
 
+_CODES = {500: "INTERNAL_ERROR", 503: "TEMPORARILY_UNAVAILABLE", 504: "DEADLINE_EXCEEDED"}
+
+
 async def invoke(request: Request, plane: DataPlane) -> Response:
-    """Read the rows in whichever shape they came; say what is wrong with them as MLflow's clients read it, too."""
-    try:
-        schema = plane.model.schema
-        rows = _csv(schema, request.body) if request.media_type == "text/csv" else _json(schema, request)
-        return message.answer({"predictions": _predictions(await plane.predict(rows))})
-    except InvalidInputError as error:
-        return _refused(400, str(error))
-    except RefusedError as refused:
-        return _refused(refused.status, refused.message, *refused.headers)
+    """Read the rows in whichever shape they came."""
+    schema = plane.model.schema
+    rows = _csv(schema, request.body) if request.media_type == "text/csv" else _json(schema, request)
+    return message.answer({"predictions": _predictions(await plane.predict(rows))})
 
 
-def _refused(status: int, told: str, *headers: tuple[bytes, bytes]) -> Response:
+def error(status: int, told: str, *headers: tuple[bytes, bytes], **more: str) -> Response:
     """An error of MLflow's has a code of its own and a message; `error` is what the other protocols here have."""
-    code = "DEADLINE_EXCEEDED" if status == 504 else "BAD_REQUEST"
-    return Response(status, message.encode({"error_code": code, "message": told, "error": told}), headers=headers)
+    code = _CODES.get(status, "BAD_REQUEST")
+    body = {"error_code": code, "message": told, "error": told, **more}
+    return Response(status, message.encode(body), headers=headers)
 
 
 def _predictions(answer: Answer) -> Any:

@@ -77,7 +77,7 @@ def error(status: int, message: str, *headers: tuple[bytes, bytes], **more: str)
 def decode_object(request: Request) -> dict[str, Any]:
     """The body as a JSON object, or a refusal that says where it stops being one."""
     if request.media_type not in {"", "application/json", "application/x-www-form-urlencoded"}:
-        raise RefusedError(415, f'Content type "{request.media_type}" is not taken here; send application/json.')
+        raise RefusedError(415, f'Content type "{request.media_type[:80]}" is not taken here; send application/json.')
     return object_in(request.body)
 
 
