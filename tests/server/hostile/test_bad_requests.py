@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-import time
+import os
+from pathlib import Path
 
 import httpx
 import pytest
-from server import plain
+from server import plain, process
 from server.hostile import bad_requests, calls, nearly
 from server.hostile.bad_requests import CALLS, GOOD, LINES, Bad
 
@@ -21,6 +22,7 @@ IN_MEMORY: dict[str, Schema] = {
     "pairs": Tensors((Tensor("a", Kind.FP64, (-1, 2)),)),
 }
 SOON = 0.05
+"""Seconds of the server's own time: on a busy machine an answer may have to wait for a core."""
 
 
 def told(line: Bad, answer: httpx.Response) -> str:
@@ -38,22 +40,26 @@ def told(line: Bad, answer: httpx.Response) -> str:
     return str(said["error"])
 
 
+def spent(running: process.Running) -> float:
+    """Seconds of processor time that a server has taken so far, in hundredths."""
+    fields = Path(f"/proc/{running.popen.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @pytest.mark.parametrize("line", [one for one in LINES if one.world in GOOD], ids=str)
 def test_a_bad_request_gets_a_sentence_and_the_next_one_its_answer(servers, line):
     good, right = GOOD[line.world]
-    with httpx.Client(base_url=servers[line.world].address, timeout=30) as http:
-        quickest = 9.9
-        for _ in range(5):  # the machine may have been busy with something else
-            began = time.perf_counter()
-            answer = http.request(line.method, line.path, content=line.body, headers=line.headers)
-            quickest = min(quickest, time.perf_counter() - began)
-            if quickest < SOON:
-                break
+    running = servers[line.world]
+    with httpx.Client(base_url=running.address, timeout=30) as http:
+        before = spent(running)
+        answer = http.request(line.method, line.path, content=line.body, headers=line.headers)
+        took = spent(running) - before
         after = http.post(bad_requests.V1, json=good)
 
     assert line.word.lower() in told(line, answer).lower()
     assert after.json() == right
-    assert quickest < SOON
+    assert before > 0
+    assert took <= SOON
 
 
 @pytest.mark.parametrize("line", [one for one in LINES if one.world in IN_MEMORY], ids=str)
