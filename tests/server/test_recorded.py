@@ -66,7 +66,7 @@ def test_a_recording_beside_the_model_is_found(tmp_path, place):
 
     warmup.run(asked.model(), tmp_path, 1, "iris")
 
-    assert asked.counts == [1, 3]  # a row of the schema, and then what was recorded
+    assert asked.counts == [3]
 
 
 def test_a_recording_beside_a_model_that_is_a_lone_file_is_found(tmp_path):
@@ -82,7 +82,7 @@ def test_a_short_recording_is_asked_again_until_there_were_enough_predictions(tm
 
     warm = warmup.run(asked.model(), tmp_path, 5, "iris", file=file)
 
-    assert asked.counts == [1, 2, 3, 2, 3, 2]
+    assert asked.counts == [2, 3, 2, 3, 2]
     assert warm.predictions == 5
 
 
@@ -166,6 +166,14 @@ def test_a_slow_recording_ends_in_time(tmp_path, monkeypatch, capfd):
 
     assert warm.predictions == 1
     assert "line 2 of warmup.jsonl and those after it are not asked" in capfd.readouterr().err
+
+
+def test_a_model_with_a_recording_must_still_predict_its_own_example(tmp_path):
+    written(tmp_path, {"instances": [[1, 2, 3, 4]]})
+    (tmp_path / "serving_input_example.json").write_text(json.dumps({"inputs": [[1, 2, 3, -4]]}))
+
+    with pytest.raises(FatalError, match="cannot predict its own input example"):
+        warmup.run(Asked().model(), tmp_path, 1, "iris")
 
 
 def test_no_warm_up_asks_nothing(tmp_path):
