@@ -5,6 +5,7 @@ import json
 import pytest
 from server import iris, plain
 
+from ferryman_server.dataplane.errors import OverloadedError
 from ferryman_server.dataplane.model import Model
 from ferryman_server.dataplane.schema import matrix
 
@@ -177,3 +178,35 @@ async def test_a_model_that_breaks_gives_an_id_and_keeps_its_secrets(capfd):
     assert answer.json()["request_id"] == request_id
     assert "secret" not in answer.text
     assert f"Request {request_id} failed: RuntimeError: secret of the house" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (RuntimeError("no"), 500, "INTERNAL_ERROR"),
+        (OverloadedError("full"), 503, "TEMPORARILY_UNAVAILABLE"),
+        (ValueError("odd"), 400, "BAD_REQUEST"),
+    ],
+)
+async def test_mlflows_clients_are_told_in_their_own_form(error, status, code):
+    def predict(rows):
+        raise error
+
+    async with plain.client(Model("test", matrix(1), predict)) as http:
+        answer = await http.post("/invocations", json={"inputs": [[1]]})
+
+    told = answer.json()
+    assert (answer.status_code, told["error_code"]) == (status, code)
+    assert told["message"] == told["error"]
+
+
+async def test_a_request_id_goes_into_the_log_without_what_a_terminal_would_obey(capfd):
+    def predict(rows):
+        raise RuntimeError("no")
+
+    async with plain.client(Model("test", matrix(1), predict)) as http:
+        await http.post(V1, json={"instances": [[1]]}, headers={"x-request-id": b"a\x9b2Jb"})
+
+    said = capfd.readouterr().err
+    assert "a\\x9b2Jb" in said
+    assert "\x9b" not in said
