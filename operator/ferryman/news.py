@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
-CALM_SECONDS = 10.0
-"""After news, more of the same model is put together for so long: an alias that is moved a hundred times in a minute
-is followed a few times, and the last time to where it came to rest."""
+FIRST_CALM, LAST_CALM = 2.0, 16.0
+"""Seconds after news in which more of the same model is put together; each time that there was more, twice as long. An
+alias that is moved a hundred times in a minute is followed a few times, and the last time to where it came to rest."""
 
 Later = Callable[[float, Callable[[], None]], object]
 """Does something after so many seconds: an event loop's `call_later`."""
+
+
+@dataclass(slots=True)
+class _Calm:
+    seconds: float
+    more: bool = False
 
 
 class News:
@@ -19,18 +26,23 @@ class News:
         """`tell` hears the name of a model that is to be asked for again."""
         self._tell = tell
         self._later = later
-        self._more: dict[str, bool] = {}
-        """The models of which there was news lately, and whether there was more since."""
+        self._calms: dict[str, _Calm] = {}
+        """The models of which there was news lately."""
 
     def heard(self, model: str) -> None:
         """Take in news of a model."""
-        if model in self._more:
-            self._more[model] = True
-            return
-        self._more[model] = False
-        self._later(CALM_SECONDS, lambda: self._calm(model))
+        calm = self._calms.get(model)
+        if calm is not None:
+            calm.more = True
+        else:
+            self._pass_on(model, FIRST_CALM)
+
+    def _pass_on(self, model: str, calm: float) -> None:
+        self._calms[model] = _Calm(calm)
+        self._later(calm, lambda: self._over(model))
         self._tell(model)
 
-    def _calm(self, model: str) -> None:
-        if self._more.pop(model):
-            self.heard(model)
+    def _over(self, model: str) -> None:
+        calm = self._calms.pop(model)
+        if calm.more:
+            self._pass_on(model, min(2 * calm.seconds, LAST_CALM))
