@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 FIRST_CALM, LAST_CALM = 2.0, 16.0
 """Seconds after news in which more of the same model is put together; each time that there was more, twice as long.
-An alias that is moved a hundred times in a minute is followed a few times, and the last time to where it came to rest.
+An alias that is moved a hundred times in a minute is followed a few times, at last to where it came to rest.
 """
 
 Later = Callable[[float, Callable[[], None]], object]
