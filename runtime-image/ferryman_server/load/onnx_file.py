@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ferryman_server.dataplane import schema as schemas
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.model import Model
-from ferryman_server.dataplane.rows import Answer, Rows
-from ferryman_server.dataplane.schema import Column, Schema, Table, Tensor
+from ferryman_server.dataplane.rows import Answer, Array, Rows
+from ferryman_server.dataplane.schema import Schema, Tensor
 from ferryman_server.load import context as contexts
+from ferryman_server.load import inputs
 from ferryman_server.optimize.attempt import reduced
 from ferryman_server.reason import FatalError, Reason, first_line
 
@@ -46,16 +46,16 @@ def wrap(graph: Any, context: contexts.Context) -> Model:
     """A session as a model."""
     import onnxruntime  # noqa: PLC0415
 
-    inputs = tuple(_tensor(one, context) for one in graph.get_inputs())
+    tensors = tuple(_tensor(one, context) for one in graph.get_inputs())
     outputs = tuple(one.name for one in graph.get_outputs())
-    schema = _schema(inputs)
+    schema = inputs.schema(tensors)
     return Model(
         "onnx_onnxv1",
         schema,
-        _predictor(graph, tuple(tensor.name for tensor in inputs), outputs, schema),
+        _predictor(graph, tuple(tensor.name for tensor in tensors), outputs, schema),
         outputs=tuple(_output(one) for one in graph.get_outputs()),
         packages={"onnxruntime": onnxruntime.__version__},
-        batches=all(tensor.shape[:1] == (-1,) for tensor in inputs),
+        batches=inputs.batches(tensors),
         quick=True,
     )
 
@@ -106,27 +106,14 @@ def _shape(given: list[Any]) -> tuple[int, ...]:
     return tuple(size if isinstance(size, int) and size > 0 else -1 for size in given)
 
 
-def _schema(inputs: tuple[Tensor, ...]) -> Schema:
-    first = inputs[0]
-    is_matrix = len(inputs) == 1 and len(first.shape) == 2 and first.shape[0] == -1 and first.shape[1] > 1
-    if is_matrix and first.kind.is_number:
-        return schemas.matrix(first.shape[1], first.kind, first.name)
-    if all(tensor.shape == (-1, 1) for tensor in inputs):
-        return schemas.named(tuple(Column(tensor.name, tensor.kind) for tensor in inputs), None)
-    return schemas.Tensors(inputs)
+def feed(names: tuple[str, ...], arrays: tuple[Array, ...]) -> dict[str, Array]:
+    """The graph's inputs by their names."""
+    return dict(zip(names, arrays, strict=True))
 
 
-def feed(inputs: tuple[str, ...], rows: Rows, *, columns: bool = False) -> dict[str, Any]:
-    """The graph's inputs by their names; a table of columns has one input a column."""
-    arrays = [array.reshape(-1, 1) for array in rows.arrays] if columns else rows.arrays
-    return dict(zip(inputs, arrays, strict=True))
-
-
-def _predictor(session: Any, inputs: tuple[str, ...], outputs: tuple[str, ...], schema: Schema) -> Any:
-    columns = isinstance(schema, Table) and not schema.packed
-
+def _predictor(session: Any, names: tuple[str, ...], outputs: tuple[str, ...], schema: Schema) -> Any:
     def predict(rows: Rows) -> Answer:
-        answers = session.run(None, feed(inputs, rows, columns=columns))
+        answers = session.run(None, feed(names, inputs.arrays(rows, schema)))
         return {name: _array(answer) for name, answer in zip(outputs, answers, strict=True)}
 
     return predict

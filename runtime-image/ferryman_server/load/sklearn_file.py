@@ -34,7 +34,7 @@ def load(path: Path, context: contexts.Context) -> Model:
         return opened(path, context)[1]
     if path.suffix.lower() != ".skops":
         _refuse_pickle(path, context)  # before another process is started only to hear it
-    found = optimize.attempt(path, context, _PLATFORM, _packages())
+    found = optimize.attempt(path, context, _PLATFORM, _packages(), opened)
     if isinstance(found, Model):
         return found
     return dataclasses.replace(opened(path, context)[1], optimization=found)

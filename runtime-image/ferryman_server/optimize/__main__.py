@@ -8,6 +8,7 @@ import pickle
 import resource
 import sys
 from pathlib import Path
+from typing import Any
 
 from ferryman_server.load.context import Context
 from ferryman_server.optimize import report
@@ -21,20 +22,21 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     pipe = os.dup(1)
     os.dup2(2, 1)
-    task, path, context = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the server that started this process
+    opened, path, context = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the server that started this process
     try:
-        told = _done(task, path, context)
+        told = _done(opened, path, context)
     except BaseException as error:  # noqa: BLE001 - opening an artefact may do anything; the server opens it again
         told = report.write(report.Report(why=f"{type(error).__name__}: {first_line(error)}"))
     with os.fdopen(pipe, "wb") as out:
         out.write(told)
 
 
-def _done(task: report.Task, path: Path, context: Context) -> bytes:
-    if task is report.Task.CONVERT:
+def _done(opened: Any, path: Path, context: Context) -> bytes:
+    """A graph of what `opened` opens; or, of an ONNX graph, which nobody needs to open, one in smaller numbers."""
+    if opened is not None:
         from ferryman_server.optimize import convert  # noqa: PLC0415 - each needs much that the other does not
 
-        return convert.convert(path, context)
+        return convert.convert(path, context, opened)
     from ferryman_server.optimize import reduction  # noqa: PLC0415
 
     return reduction.convert(path, context)

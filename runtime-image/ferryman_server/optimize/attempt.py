@@ -8,7 +8,9 @@ import pickle
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ferryman_server import log, memory
 from ferryman_server.dataplane.kind import Kind
@@ -16,8 +18,10 @@ from ferryman_server.dataplane.model import Model, Optimization
 from ferryman_server.dataplane.schema import Table
 from ferryman_server.load import context as contexts
 from ferryman_server.optimize import report as reports
-from ferryman_server.optimize.report import Report, Task
+from ferryman_server.optimize.report import Report
 
+Opener = Callable[[Path, contexts.Context], tuple[Any, Model]]
+_NAMES = {"sklearn": "scikit-learn", "xgboost": "XGBoost"}
 PATIENCE = 30.0
 """Seconds; a forest of a thousand deep trees takes minutes to convert, and its pod should be ready before."""
 _MEBIBYTE = 1 << 20
@@ -27,12 +31,14 @@ _SPARED = 32 * _MEBIBYTE
 """What is left to the server meanwhile."""
 
 
-def attempt(path: Path, context: contexts.Context, platform: str, packages: dict[str, str]) -> Model | Optimization:
-    """The model as a graph, or why it is not one."""
+def attempt(
+    path: Path, context: contexts.Context, platform: str, packages: dict[str, str], opened: Opener
+) -> Model | Optimization:
+    """The model as a graph, or why it is not one. `opened` opens it; the other process imports it by its name."""
     began = time.monotonic()
-    told, graph = _asked(path, context, Task.CONVERT)
+    told, graph = _asked(path, context, opened)
     if told.why or told.inputs is None:
-        log.line(f'Model "{context.model}" is served by scikit-learn itself: {told.why}')
+        log.line(f'Model "{context.model}" is served by {_NAMES.get(platform, platform)} itself: {told.why}')
         return Optimization("native", told.why)
     import onnxruntime  # noqa: PLC0415 - imports cost start-up time; each format pays for its own
 
@@ -56,7 +62,7 @@ def attempt(path: Path, context: contexts.Context, platform: str, packages: dict
 def reduced(path: Path, context: contexts.Context) -> tuple[bytes | None, Optimization]:
     """A net in smaller numbers, and what can be said of it; or nothing, and why."""
     began = time.monotonic()
-    told, graph = _asked(path, context, Task.REDUCE)
+    told, graph = _asked(path, context, None)
     if told.why:
         log.line(f'Model "{context.model}" runs in full precision: {told.why}')
         return None, Optimization("native", told.why, "full")
@@ -72,7 +78,7 @@ def _table(inputs: reports.Inputs) -> Table:
     return Table(inputs.columns, named=inputs.named, packed=packed, tensor=inputs.tensor)
 
 
-def _asked(path: Path, context: contexts.Context, task: Task) -> tuple[Report, bytes]:
+def _asked(path: Path, context: contexts.Context, opened: Opener | None) -> tuple[Report, bytes]:
     left = memory.left()
     if left is not None and left - _SPARED < LEAST:
         return Report(why=f"only {left // _MEBIBYTE} MiB are left below its memory limit, too few to convert it"), b""
@@ -83,7 +89,7 @@ def _asked(path: Path, context: contexts.Context, task: Task) -> tuple[Report, b
     pipe = subprocess.PIPE
     with subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as child:
         try:
-            told, _ = child.communicate(pickle.dumps((task, path, context)), timeout=PATIENCE)
+            told, _ = child.communicate(pickle.dumps((opened, path, context)), timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             child.kill()
             return Report(why=f"its conversion was not done within {PATIENCE:.0f} s"), b""

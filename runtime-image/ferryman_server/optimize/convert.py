@@ -4,23 +4,27 @@ A process of its own, because scikit-learn and its converter are 150 MB that a c
 again, and because a converter that crashes, or never ends, must not take the server with it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from ferryman_server.dataplane.model import Model
 from ferryman_server.dataplane.rows import Array, Rows
 from ferryman_server.dataplane.schema import Table
 from ferryman_server.load import context as contexts
 from ferryman_server.load import example as examples
-from ferryman_server.load import sklearn_file
 from ferryman_server.optimize import graph as graphs
 from ferryman_server.optimize import parity, report, samples
 from ferryman_server.optimize.parity import Predict
 from ferryman_server.optimize.report import Precision, Refusal, Report
 from ferryman_server.optimize.runner import Runner
 from ferryman_server.reason import first_line
+
+Opener = Callable[[Path, contexts.Context], tuple[Any, Model]]
+"""Opens an artefact: the estimator, and the same as a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +37,9 @@ class Original:
     batches: list[Rows]
 
 
-def convert(path: Path, context: contexts.Context) -> bytes:
+def convert(path: Path, context: contexts.Context, opened: Opener) -> bytes:
     """What goes on the pipe: a graph, or why there is none."""
-    estimator, model = sklearn_file.opened(path, context)
+    estimator, model = opened(path, context)
     table = model.schema
     if not isinstance(table, Table) or not table.columns:
         return report.write(Report(why="nothing tells which columns it takes"))

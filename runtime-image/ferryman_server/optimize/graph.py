@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.schema import Table
 from ferryman_server.load import estimator as estimators
-from ferryman_server.optimize import boosted, imputer, isolation, trees
+from ferryman_server.optimize import boosted, boosters, imputer, isolation, trees
 from ferryman_server.optimize.report import Precision
 
 # ONNX Runtime's kernels for trees know doubles since the third version of this domain.
@@ -21,10 +21,12 @@ class Types(NamedTuple):
 
 
 def order(table: Table) -> list[Types]:
-    """What to try, the likeliest first: scikit-learn counts in FP64.
+    """What to try, the likeliest first: scikit-learn counts in FP64, and what takes FP32 counts in it.
 
     An encoder knows whole numbers as such, an imputer fills them with real ones.
     """
+    if table.packed is Kind.FP32:
+        return [Types(Precision.FLOAT, whole=False)]
     mixed = any(column.kind.is_integer for column in table.columns) and not table.packed
     return [Types(precision, whole) for precision in _PRECISIONS for whole in ((True, False) if mixed else (False,))]
 
@@ -40,12 +42,14 @@ def convert(estimator: Any, table: Table, types: Types) -> bytes:
     from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs  # noqa: PLC0415
     from sklearn.base import is_classifier  # noqa: PLC0415
 
+    boosters.register()
     isolation.register()
     trees.endless()
+    step = boosters.Alone(estimator) if hasattr(estimator, "save_raw") else estimator
     graph = skl2onnx.convert_sklearn(
-        estimator,
+        step,
         initial_types=_inputs(estimator, table, types),
-        options={"zipmap": False} if is_classifier(estimator) else None,
+        options={"zipmap": False} if is_classifier(step) else None,
         target_opset=_OPSET,
     )
     trees.exact(graph, estimator)

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-_DOUBLE, _INT64 = 11, 7  # onnx.TensorProto.DataType
+from ferryman_server.optimize import maker
+
 _GRAIN = 1024.0
 """What an ensemble adds up comes out in FP32: parts of this size come out whole, and what is left of them apart."""
 _ON_IT = 1e-11
@@ -39,7 +40,7 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     label, decision = (one.full_name for one in operator.outputs)
     if most < 2:
         raise NotImplementedError("an isolation forest of single samples")
-    made = _Maker(scope, container)
+    made = maker.Maker(scope, container)
     depths = made.node(
         "TreeEnsembleRegressor",
         [operator.inputs[0].full_name],
@@ -47,13 +48,13 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
         op_version=3,
         **_trees(forest),
     )
-    depths = made.node("Cast", [depths], to=_DOUBLE)
-    depth = made.node("ReduceSum", [depths, made.constant(1, _INT64)], keepdims=1)
+    depths = made.node("Cast", [depths], to=maker.DOUBLE)
+    depth = made.node("ReduceSum", [depths, made.constant(1, maker.INT64)], keepdims=1)
     share = made.node("Div", [depth, made.constant(-len(forest.estimators_) * usual_depth(most))])
     score = made.node("Pow", [made.constant(2.0), share])
     made.node("Sub", [made.node("Neg", [score]), made.constant(forest.offset_)], decision)
     odd = made.node("Less", [decision, made.constant(-_ON_IT)])
-    made.node("Where", [odd, made.constant(-1, _INT64), made.constant(1, _INT64)], label)
+    made.node("Where", [odd, made.constant(-1, maker.INT64), made.constant(1, maker.INT64)], label)
 
 
 def usual_depth(samples: int) -> float:
@@ -99,21 +100,3 @@ def _trees(forest: Any) -> dict[str, Any]:
         "aggregate_function": "SUM",
         "post_transform": "NONE",
     }
-
-
-class _Maker:
-    """Nodes with names of their own."""
-
-    def __init__(self, scope: Any, container: Any) -> None:
-        self._scope, self._container = scope, container
-
-    def node(self, kind: str, given: list[str], output: str = "", **attributes: Any) -> str:
-        output = output or self._scope.get_unique_variable_name(kind.lower())
-        name = self._scope.get_unique_operator_name(kind)
-        self._container.add_node(kind, given, output, name=name, **attributes)
-        return output
-
-    def constant(self, value: float, kind: int = _DOUBLE) -> str:
-        name: str = self._scope.get_unique_variable_name("constant")
-        self._container.add_initializer(name, kind, [1], [value])
-        return name

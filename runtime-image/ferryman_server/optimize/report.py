@@ -10,13 +10,6 @@ import msgspec
 from ferryman_server.dataplane.schema import Column, Table
 
 
-class Task(enum.StrEnum):
-    """What the converting process is to do: make a graph of an estimator, or count in smaller numbers."""
-
-    CONVERT = "convert"
-    REDUCE = "reduce"
-
-
 class Precision(enum.StrEnum):
     """The type of the graph's numbers."""
 

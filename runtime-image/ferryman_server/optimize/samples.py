@@ -5,7 +5,7 @@ Comparing on a threshold itself, and beside it, finds the rounding that chance w
 """
 
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.rows import Array, Rows
 from ferryman_server.dataplane.schema import Table
 from ferryman_server.load import estimator as estimators
+from ferryman_server.optimize import boosters
 
 COUNT = 400
 _SEED = 20
@@ -48,7 +49,8 @@ def interests(table: Table, estimator: Any) -> list[list[Any]]:
 def _seeing(estimator: Any, columns: list[int], names: list[str]) -> Iterator[tuple[Any, list[int]]]:
     """The parts that see columns as they come, not what another part made of them; and which columns."""
     for part in (estimator, *estimators.parts(estimator)):
-        if getattr(part, "n_features_in_", None) != len(columns):
+        width = part.num_features() if hasattr(part, "num_features") else getattr(part, "n_features_in_", None)
+        if width != len(columns):
             continue
         yield part, columns
         for _, inner, chosen in getattr(part, "transformers_", ()):
@@ -70,6 +72,9 @@ def _told(part: Any) -> Iterator[tuple[int, list[Any]]]:
 
 
 def _thresholds(part: Any) -> Iterator[tuple[int, list[float]]]:
+    if hasattr(part, "get_booster") or hasattr(part, "save_raw"):
+        booster = part.get_booster() if hasattr(part, "get_booster") else part
+        yield from islice(boosters.splits(booster), _TREES * _THRESHOLDS)
     for tree in list(chain.from_iterable(getattr(part, "_predictors", ())))[
         :_TREES
     ]:  # of boosted histograms, in FP64

@@ -91,6 +91,15 @@ def test_a_file_of_xgboost_answers_as_its_booster_does(tmp_path, objective):
     same(np.asarray(trained.inplace_predict(rows)), model.predict(Rows((rows,), 200))["predict"])
 
 
+def test_a_linear_booster_answers_as_it_does_by_itself(tmp_path):
+    trained = xgboost.train({"booster": "gblinear"}, xgboost.DMatrix(POINTS, NUMBERS), 4)
+    trained.save_model(tmp_path / "model.json")
+
+    answer = plain.load(tmp_path).predict(Rows((POINTS.astype(np.float32),), 300))["predict"]
+
+    assert np.allclose(answer, trained.predict(xgboost.DMatrix(POINTS.astype(np.float32))))
+
+
 def test_an_answer_stays_as_it_was_when_the_next_is_asked_for():
     booster = xgboost.XGBRegressor(**SMALL).fit(POINTS, NUMBERS).get_booster()
     ask = direct.xgboost(booster, booster.inplace_predict)

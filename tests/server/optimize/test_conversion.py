@@ -247,7 +247,7 @@ def doubled(matrix: Any) -> Any:
 
 def test_an_estimator_with_code_of_its_own_stays_as_it_is(tmp_path: Path) -> None:
     own = make_pipeline(FunctionTransformer(doubled), LogisticRegression(max_iter=900)).fit(FLOWERS, SPECIES)
-    found = attempt.attempt(saved(own, tmp_path), context(tmp_path), "sklearn", {})
+    found = attempt.attempt(saved(own, tmp_path), context(tmp_path), "sklearn", {}, sklearn_file.opened)
 
     assert not isinstance(found, Model)
     assert found.runtime == "native"
