@@ -26,6 +26,8 @@ class Format(enum.StrEnum):
     XGBOOST = "xgboost"
     LIGHTGBM = "lightgbm"
     ONNX = "onnx"
+    PYTORCH = "pytorch"
+    TENSORFLOW = "tensorflow"
     KSERVE = "kserve"
 
 

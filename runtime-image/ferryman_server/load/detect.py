@@ -4,7 +4,7 @@ import enum
 from dataclasses import dataclass
 from pathlib import Path
 
-from ferryman_server.load import kserve_source
+from ferryman_server.load import kserve_source, tensorflow_model
 from ferryman_server.reason import FatalError, Reason
 from ferryman_server.settings import Format
 
@@ -14,9 +14,12 @@ SUFFIXES: dict[Format, tuple[str, ...]] = {
     Format.SKLEARN: (".skops", ".joblib", ".pkl", ".pickle"),
     Format.XGBOOST: (".ubj", ".json", ".xgb", ".bst", ".model"),
     Format.LIGHTGBM: (".lgb", ".txt"),
+    Format.PYTORCH: (".pt2", ".pt", ".pth"),
+    Format.TENSORFLOW: (".pb",),
     Format.KSERVE: (".py",),
 }
 _PEEK = 4096
+_CODE = {".joblib", ".pkl", ".pickle", ".py", ".pb", ".pt", ".pth", ".pt2"}
 _BESIDE = {"warmup.jsonl", "requirements.txt"}  # what may lie beside a model that is one file of no known name
 
 
@@ -71,7 +74,7 @@ def files(root: Path) -> list[Path]:
 
 def trust(path: Path) -> Trust:
     """A pickle runs code when it is opened; skops, XGBoost, LightGBM and ONNX files do not."""
-    return Trust.CODE if path.suffix.lower() in {".joblib", ".pkl", ".pickle", ".py"} else Trust.DATA
+    return Trust.CODE if path.suffix.lower() in _CODE else Trust.DATA
 
 
 def _candidates(root: Path, form: Format) -> list[Path]:
@@ -84,6 +87,8 @@ def _looks_right(path: Path, form: Format) -> bool:
     suffix = path.suffix.lower()
     if suffix == ".py":
         return kserve_source.defines_model(path)
+    if suffix == ".pb":
+        return path.name == tensorflow_model.FILE
     if suffix not in {".json", ".txt", ".model"}:
         return True
     with path.open("rb") as file:
@@ -99,5 +104,6 @@ def _unknown(root: Path, model: str, fact: str) -> FatalError:
     return FatalError(
         Reason.UNKNOWN_FORMAT,
         f'Model "{model}" {fact}. It has {shown or "no files"}. Known are an MLflow directory, .onnx, .skops, '
-        ".joblib, .pkl, XGBoost .ubj or .json, LightGBM .txt, and a kserve.Model in .py.",
+        ".joblib, .pkl, XGBoost .ubj or .json, LightGBM .txt, PyTorch .pt2 or .pt, a TensorFlow SavedModel, and a "
+        "kserve.Model in .py.",
     )

@@ -16,7 +16,9 @@ from ferryman_server.load import (
     mlflow_model,
     mlmodel,
     onnx_file,
+    pytorch_file,
     sklearn_file,
+    tensorflow_model,
     xgboost_file,
 )
 from ferryman_server.reason import FatalError, Reason, first_line
@@ -30,6 +32,10 @@ class Loaded:
     model: Model
     root: Path
     manifest: manifests.Manifest | None
+
+
+_BUILDS = {"torch": "PYTORCH", "tensorflow": "TENSORFLOW"}
+"""The packages that the image has only where it was asked for, and how to ask."""
 
 
 def load(settings: contract.Settings, threads: int) -> Loaded:
@@ -83,6 +89,10 @@ def _open(root: Path, settings: contract.Settings, threads: int) -> Model:
             return lightgbm_file.load(found.path, context)
         case Format.ONNX:
             return onnx_file.load(found.path, context)
+        case Format.PYTORCH:
+            return pytorch_file.load(found.path, context)
+        case Format.TENSORFLOW:
+            return tensorflow_model.load(found.path.parent, context)
         case Format.KSERVE:
             return kserve_model.load(found.path, context)
         case Format.MLFLOW | Format.AUTO:  # a found format is never AUTO
@@ -94,8 +104,10 @@ def _missing(name: str, root: Path, error: ModuleNotFoundError) -> FatalError:
     package = (error.name or first_line(error)).partition(".")[0]
     wanted = contexts.asked_for(root, package)
     asked = f" (it asks for {wanted})" if wanted else ""
+    build = _BUILDS.get(package)
+    remedy = f"build its image with --build-arg {build}=1" if build else "build a server image with it"
     return FatalError(
         Reason.LOAD_FAILED,
         f'Model "{name}" needs the Python package "{package}"{asked}, which this server does not have; '
-        "build a server image with it, or save the model without it.",
+        f"{remedy}, or save the model without it.",
     )
