@@ -37,11 +37,16 @@ def model(model: Model, serving: Serving) -> dict[str, Any]:
 
 
 def _optimization(model: Model) -> dict[str, Any]:
-    """Which runtime answers for a model that another could answer for, and why that one."""
+    """Which runtime answers for a model that another could answer for, counting in what, and why that one."""
     told = model.optimization
     if told is None:
         return {}
-    return {"runtime": told.runtime, "runtime_reason": told.why or f"{told.rows} rows were answered alike"}
+    reason = told.why or f"{told.rows} rows were answered alike"
+    return {
+        "runtime": told.runtime,
+        "runtime_reason": reason,
+        **({"precision": told.precision} if told.precision else {}),
+    }
 
 
 def inputs(schema: Schema) -> list[dict[str, Any]]:

@@ -47,6 +47,7 @@ async def test_metadata_tells_which_runtime_answers_and_why(shelf):
 
     assert told["runtime"] == "onnx"
     assert told["runtime_reason"] == "400 rows were answered alike"
+    assert told["precision"] == "double"
     assert set(told["packages"]) == {"onnxruntime", "scikit-learn"}
 
 
