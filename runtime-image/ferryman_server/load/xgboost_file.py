@@ -18,8 +18,8 @@ from ferryman_server.optimize import attempt as optimize
 from ferryman_server.reason import FatalError, Reason, first_line
 
 BOOSTER = "xgboost.core.Booster"
-FEW = 128
-"""Rows that a graph answers sooner: one takes it 7 us and XGBoost 75, a hundred 118 and 162, 500 1538 and 593."""
+FEW = 100
+"""Rows that a graph answers sooner: one takes it 7 us and XGBoost 67, a hundred 75 and 156, 200 462 and 249."""
 
 
 def load(path: Path, context: contexts.Context, model_class: str = BOOSTER) -> Model:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from ferryman_server.optimize.maker import FLOAT, INT64, Maker
+from ferryman_server.optimize.maker import DOUBLE, FLOAT, INT64, Maker
 
 _IDENTITY = (
     "binary:logitraw",
@@ -134,9 +134,16 @@ def _regressor(scope: Any, operator: Any, container: Any) -> None:
 
 
 def _value(made: Maker, booster: Booster, operator: Any) -> None:
-    margin = _margin(made, booster, operator)
-    more = {"axis": 1} if booster.link == "Softmax" else {}
-    made.node(booster.link or "Identity", [margin], operator.outputs[0].full_name, **more)
+    margin, answer = _margin(made, booster, operator), operator.outputs[0].full_name
+    if booster.link == "Sigmoid":
+        _probability(made, margin, answer)
+        return
+    made.node(booster.link or "Identity", [margin], answer, **({"axis": 1} if booster.link == "Softmax" else {}))
+
+
+def _probability(made: Maker, margin: str, answer: str) -> None:
+    """In FP64: ONNX Runtime's quick way to it in FP32 is rough where a probability is small."""
+    made.node("Cast", [made.node("Sigmoid", [made.node("Cast", [margin], to=DOUBLE)])], answer, to=FLOAT)
 
 
 def _classifier(scope: Any, operator: Any, container: Any) -> None:
@@ -154,7 +161,7 @@ def _classifier(scope: Any, operator: Any, container: Any) -> None:
         return
     if booster.link != "Sigmoid" or booster.width > 1:
         raise NotImplementedError(f"its graph is not known for classes by {booster.objective}")
-    made.node("Sigmoid", [margin], scores)
+    _probability(made, margin, scores)
     second = made.node("Greater", [scores, made.constant(0.5, FLOAT)])
     whole = made.node("Cast", [second], to=INT64)
     made.node("Reshape", [whole, made.constant(-1, INT64)], label)
