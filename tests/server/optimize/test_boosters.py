@@ -80,6 +80,18 @@ def test_a_graph_of_a_booster_answers_as_it_does(tmp_path, objective):
     alike(native.predict(Rows((matrix,), len(matrix)))["predict"], predict(Rows((matrix,), len(matrix)))["predict"])
 
 
+def test_a_small_probability_keeps_its_digits(tmp_path):
+    booster = trained("binary:logistic", HALVES, rounds=60, learning_rate=1.0, min_child_weight=0, reg_lambda=0)
+    booster.save_model(tmp_path / "model.json")
+
+    _, predict, native = graph(tmp_path / "model.json", xgboost_file.opened)
+
+    rows = Rows((HOLED.astype(np.float32),), len(HOLED))
+    wanted = native.predict(rows)["predict"]
+    assert wanted.min() < 1e-6
+    assert np.allclose(wanted, predict(rows)["predict"], rtol=5e-6, atol=0)
+
+
 @pytest.mark.parametrize(
     ("made", "target"),
     [
