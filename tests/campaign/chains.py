@@ -22,6 +22,7 @@ from campaign import ending
 from campaign.api import MERGE, Refused
 from campaign.stage import NAME, Stage, manifest
 from ferryman.api import crd
+from ferryman.api.scaling import LEAST, MOST
 from ferryman.cluster import kinds
 from ferryman.render import names
 
@@ -66,6 +67,11 @@ MADE_OF_HISTORY = re.compile(
     r"|/annotations/|/managedFields|clusterIP|ownerReferences/\w+/uid|/conditions/\w+/(observedGeneration|message)"
 )
 """Paths that tell of how a spec came about, or of an object's identity."""
+
+
+AUTOSCALED = re.compile(r"^Deployment/[^/]+/spec/replicas$|/status/stable/readyReplicas$")
+"""Where numbers of pods stand that, within its bounds, are the autoscaler's affair: it has no metrics here, and lowers
+none that was needed once."""
 
 
 GOES_ON = frozenset({"Model", "Steadiness", "Route", "Pause", "Drain"})
@@ -238,8 +244,17 @@ def _whole(stage: Stage) -> ending.Flat:
     return {
         path: value
         for path, value in ending.ending(stage.past, stage.namespace).items()
-        if not MADE_OF_HISTORY.search(path) and path.split("/")[1] in kept
+        if not MADE_OF_HISTORY.search(path)
+        and path.split("/")[1] in kept
+        and not _left_to_autoscaler(stage, path, value)
     }
+
+
+def _left_to_autoscaler(stage: Stage, path: str, value: Any) -> bool:
+    """Tell whether a number of pods is any that an autoscaler may have chosen."""
+    scaling = _spec(stage).get("scaling") or {}
+    bounds = range(scaling.get("minReplicas", LEAST), scaling.get("maxReplicas", MOST) + 1)
+    return "replicas" not in scaling and AUTOSCALED.search(path) is not None and value in bounds
 
 
 def _children(stage: Stage) -> ending.Flat:
