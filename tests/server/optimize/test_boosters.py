@@ -1,5 +1,6 @@
 """XGBoost's trees as graphs: what comes out is what XGBoost answers, and what is not known becomes none."""
 
+import time
 from functools import partial
 
 import joblib
@@ -11,6 +12,7 @@ from sklearn.datasets import make_classification
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ferryman_server.dataplane import schema as schemas
 from ferryman_server.dataplane.rows import Rows
 from ferryman_server.load import sklearn_file, xgboost_file
 from ferryman_server.load.context import Context
@@ -142,15 +144,27 @@ def test_few_rows_go_through_the_graph_and_many_through_xgboost(tmp_path, monkey
     took = runner.Runner._whole
     monkeypatch.setattr(runner.Runner, "_whole", lambda self, rows: asked.append(rows.count) or took(self, rows))
 
+    monkeypatch.setattr(xgboost_file, "sooner", lambda *_: 50)
+
     model = plain.load(tmp_path, optimize=True)
 
     assert (model.platform, model.optimization.runtime) == ("xgboost", "onnx")
     assert set(model.packages) == {"xgboost", "onnxruntime"}
     matrix = unseen(booster, np.float32)[:200]
-    for count in (1, xgboost_file.FEW, xgboost_file.FEW + 1):
+    asked.clear()
+    for count in (1, 50, 51):
         got = model.predict(Rows((matrix[:count],), count))["predict"]
         assert np.allclose(got, booster.inplace_predict(matrix[:count]), rtol=2e-6)
-    assert asked == [1, xgboost_file.FEW]
+    assert asked == [1, 50]
+
+
+@pytest.mark.parametrize(("each", "most"), [(1e-5, 100), (1.5e-4, 10), (1e-2, 1)])
+def test_a_graph_gets_as_many_rows_as_it_answers_sooner(each, most):
+    found = xgboost_file.sooner(
+        lambda rows: time.sleep(each * rows.count), lambda rows: time.sleep(2.5e-3), schemas.matrix(3)
+    )
+
+    assert found == most
 
 
 def test_a_booster_without_a_graph_says_why_and_answers_itself(tmp_path, capfd, monkeypatch):
