@@ -70,8 +70,8 @@ MADE_OF_HISTORY = re.compile(
 
 
 AUTOSCALED = re.compile(r"^Deployment/[^/]+/spec/replicas$|/status/stable/readyReplicas$")
-"""Where numbers of pods stand that, within its bounds, are the autoscaler's affair: it has no metrics here, and lowers
-none that was needed once."""
+"""Where numbers of pods stand that, within its bounds, are the autoscaler's affair: it has no metrics here, and
+lowers none that was needed once."""
 
 
 GOES_ON = frozenset({"Model", "Steadiness", "Route", "Pause", "Drain"})
