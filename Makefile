@@ -25,6 +25,11 @@ help: ## this list
 	@$(UV) pip sync --quiet --python .venv-server/bin/python --require-hashes requirements/server-dev.lock
 	@touch $@
 
+.venv-frameworks/.stamp: requirements/frameworks.lock .venv/.stamp
+	@test -x .venv-frameworks/bin/python || $(PYTHON) -m venv .venv-frameworks
+	@$(UV) pip sync --quiet --python .venv-frameworks/bin/python --require-hashes requirements/frameworks.lock
+	@touch $@
+
 .PHONY: venv
 venv: .venv/.stamp .venv-server/.stamp ## both Python environments, from their lock files
 
@@ -35,6 +40,9 @@ lock: ## renew every lock file from pyproject.toml
 	$(COMPILE) --extra operator --extra dev -c operator/requirements.lock -o requirements/dev.lock
 	$(COMPILE) --extra server --extra server-dev -o requirements/server-dev.lock
 	$(COMPILE) --extra server -c requirements/server-dev.lock -o runtime-image/requirements.lock  # what is tested is what ships
+	$(COMPILE) --extra server-pytorch -c runtime-image/requirements.lock --python-platform x86_64-manylinux_2_28 -o runtime-image/requirements-pytorch.lock
+	$(COMPILE) --extra server-tensorflow -c runtime-image/requirements.lock --python-platform x86_64-manylinux_2_28 -o runtime-image/requirements-tensorflow.lock
+	$(COMPILE) --extra server --extra server-dev --extra server-pytorch --extra server-tensorflow -c requirements/server-dev.lock -c runtime-image/requirements-pytorch.lock -c runtime-image/requirements-tensorflow.lock --python-platform x86_64-manylinux_2_28 -o requirements/frameworks.lock
 	$(COMPILE) --extra server-gpu -c runtime-image/requirements.lock --python-platform x86_64-manylinux_2_28 -o runtime-image/requirements-gpu.lock
 
 # --- generated files ---------------------------------------------------------------------------
@@ -97,6 +105,12 @@ test-pure: venv ## the pure tier: planner, renderers, server; no cluster (five m
 	@.venv-server/bin/python $(call PYTEST,server) tests/server >$(REPORTS)/server.log 2>&1 & server=$$!; \
 	$(PY) $(call PYTEST,pure) tests/pure tests/cluster_io tests/local_cluster tests/contract tests/demo && pure=0 || pure=$$?; \
 	wait $$server && server=0 || server=$$?; cat $(REPORTS)/server.log; exit $$((pure | server))
+
+.PHONY: test-frameworks
+test-frameworks: .venv-frameworks/.stamp ## PyTorch and TensorFlow models, with the real packages: 3.5 GB to fetch, so no part of `make test`
+	@mkdir -p $(REPORTS)
+	@.venv-frameworks/bin/python $(call PYTEST,pytorch) tests/frameworks/test_pytorch.py  # one process is too small for both
+	@.venv-frameworks/bin/python $(call PYTEST,tensorflow) tests/frameworks/test_tensorflow.py
 
 .PHONY: prove
 prove: .venv/.stamp ## every state of a small world and 100000 random days; writes docs/proof.md (about 40 minutes)

@@ -3,6 +3,7 @@
 A SavedModel is a program: its operations may read and write files. It counts as code.
 """
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ _KINDS = {str(kind.dtype): kind for kind in Kind if kind is not Kind.BYTES} | {
     "string": Kind.BYTES,
     "bfloat16": Kind.FP32,
 }
-_NOISE = ("Graph execution error", "Detected at", "[[", "Errors may have originated", "Stack trace")
+_NOISE = ("Graph execution error", "Detected at", "[[", "<stack traces", "File ")
 
 
 def load(directory: Path, context: contexts.Context) -> Model:
@@ -33,9 +34,9 @@ def load(directory: Path, context: contexts.Context) -> Model:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # it has much to say about processors
     import tensorflow  # noqa: PLC0415 - imports cost start-up time; each format pays for its own
 
-    threading = tensorflow.config.threading
-    threading.set_intra_op_parallelism_threads(context.threads)
-    threading.set_inter_op_parallelism_threads(1)
+    with contextlib.suppress(RuntimeError):  # it has computed before, in whoever's process this is
+        tensorflow.config.threading.set_intra_op_parallelism_threads(context.threads)
+        tensorflow.config.threading.set_inter_op_parallelism_threads(1)
     loaded = tensorflow.saved_model.load(str(directory))
     function = _function(loaded.signatures, context)
     wanted = function.structured_input_signature[1]
