@@ -14,6 +14,9 @@ from ferryman_server.load.context import Context
 from ferryman_server.optimize import report
 from ferryman_server.reason import first_line
 
+_SHORT = (MemoryError, SystemError, KeyboardInterrupt)
+"""What is raised where memory ends: by Python, and by native code that forgets to say what happened."""
+
 
 def main() -> None:
     """Keep the pipe for the graph alone: whatever the artefact prints goes where errors go."""
@@ -26,7 +29,13 @@ def main() -> None:
     try:
         told = _done(opened, path, context)
     except BaseException as error:  # noqa: BLE001 - opening an artefact may do anything; the server opens it again
-        told = report.write(report.Report(why=f"{type(error).__name__}: {first_line(error)}"))
+        short = limit and isinstance(error, _SHORT)
+        why = (
+            "its conversion needs more memory than is left"
+            if short
+            else f"{type(error).__name__}: {first_line(error)}"
+        )
+        told = report.write(report.Report(why=why))
     with os.fdopen(pipe, "wb") as out:
         out.write(told)
 

@@ -306,7 +306,7 @@ def test_a_conversion_that_dies_takes_nothing_with_it(tmp_path: Path) -> None:
     assert model.predict(Rows((np.array([[0.0]]),), 1))["predict"].tolist() == [1]
 
 
-@pytest.mark.parametrize(("mebibytes", "why"), [(100, "100 MiB are left"), (248, "Memory|exit code|alloc")])
+@pytest.mark.parametrize(("mebibytes", "why"), [(100, "100 MiB are left"), (248, "more memory|exit code|alloc")])
 def test_a_conversion_stays_below_the_memory_limit_of_its_pod(
     mebibytes: int, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
