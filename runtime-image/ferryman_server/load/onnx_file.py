@@ -8,8 +8,8 @@ import numpy as np
 
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.model import Model
-from ferryman_server.dataplane.rows import Answer, Array, Rows
-from ferryman_server.dataplane.schema import Schema, Tensor
+from ferryman_server.dataplane.rows import Answer, Rows
+from ferryman_server.dataplane.schema import Schema, Table, Tensor
 from ferryman_server.load import context as contexts
 from ferryman_server.load import inputs
 from ferryman_server.optimize.attempt import reduced
@@ -106,14 +106,12 @@ def _shape(given: list[Any]) -> tuple[int, ...]:
     return tuple(size if isinstance(size, int) and size > 0 else -1 for size in given)
 
 
-def feed(names: tuple[str, ...], arrays: tuple[Array, ...]) -> dict[str, Array]:
-    """The graph's inputs by their names."""
-    return dict(zip(names, arrays, strict=True))
-
-
 def _predictor(session: Any, names: tuple[str, ...], outputs: tuple[str, ...], schema: Schema) -> Any:
+    columns = isinstance(schema, Table) and not schema.packed
+
     def predict(rows: Rows) -> Answer:
-        answers = session.run(None, feed(names, inputs.arrays(rows, schema)))
+        arrays = inputs.arrays(rows, schema) if columns else rows.arrays
+        answers = session.run(None, dict(zip(names, arrays, strict=True)))
         return {name: _array(answer) for name, answer in zip(outputs, answers, strict=True)}
 
     return predict

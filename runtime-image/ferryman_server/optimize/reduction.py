@@ -111,7 +111,9 @@ def _reader(net: Any, known: list[Rows]) -> Any:
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self._feeds: Iterator[dict[str, Any]] = (onnx_file.feed(names, batch.arrays) for batch in _few(known))
+            self._feeds: Iterator[dict[str, Any]] = (
+                dict(zip(names, batch.arrays, strict=True)) for batch in _few(known)
+            )
 
         def get_next(self) -> dict[str, Any] | None:
             return next(self._feeds, None)
