@@ -84,7 +84,7 @@ class Cache(Model):
     )
 
     memory: Size
-    """How much of its memory each pod may spend on answers, at most half of `resources.limits.memory`."""
+    """How much memory each worker of a pod may spend on answers, at most half of `resources.limits.memory`."""
 
     ttl_seconds: Annotated[int, Field(ge=1, le=86400)] = 300
     """For how long an answer is remembered."""
