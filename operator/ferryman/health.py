@@ -8,6 +8,8 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from ferryman import listen
+
 PATH = "/healthz"
 
 
@@ -23,10 +25,5 @@ async def serving(port: int, wrong: Callable[[], str | None]) -> AsyncIterator[N
 
     application = web.Application()
     application.router.add_get(PATH, answer)
-    runner = web.AppRunner(application, handle_signals=False, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, None, port).start()
+    async with listen.listening(port, application):
         yield
-    finally:
-        await runner.cleanup()

@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from ferryman import delivery, metrics
+from ferryman import delivery, listen, metrics
 
 PATH = "/webhooks/mlflow"
 MOST_BYTES = 64 * 1024
@@ -58,13 +58,8 @@ async def serving(port: int, receiver: Receiver) -> AsyncIterator[None]:
         return
     application = web.Application(client_max_size=MOST_BYTES)
     application.router.add_post(PATH, receiver.receive)
-    runner = web.AppRunner(application, handle_signals=False, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, None, port).start()
+    async with listen.listening(port, application):
         yield
-    finally:
-        await runner.cleanup()
 
 
 def _refused(status: HTTPStatus, why: str) -> web.Response:
