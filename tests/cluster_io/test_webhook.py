@@ -79,6 +79,26 @@ async def test_what_mlflow_did_not_send_just_now_is_refused(what: str, headers: 
     assert SECRET not in answer.text
 
 
+async def test_without_a_secret_nobody_is_believed() -> None:
+    """A Secret whose key is empty would else let anybody sign."""
+    receiver, heard = webhook.Receiver("", lambda: NOW), list[str]()
+    receiver.heard = heard.append
+    async with listening(receiver) as anybody:
+        answer = await anybody.post(webhook.PATH, content=event(), headers=signed(event(), secret=""))
+
+    assert (answer.status_code, heard) == (401, [])
+
+
+@pytest.mark.parametrize("header", [delivery.SIGNATURE, delivery.TIMESTAMP, delivery.DELIVERY])
+async def test_headers_that_are_no_text_are_refused_like_any_other(header: str) -> None:
+    receiver, heard = acting()
+    async with listening(receiver) as anybody:
+        headers = {name: value.encode() for name, value in signed(event()).items()} | {header: b"\x9b\xff"}
+        answer = await anybody.post(webhook.PATH, content=event(), headers=headers)
+
+    assert (answer.status_code, heard) == (401, [])
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"entity": 1}', b"\xff", event(name=""), event(name=["a"])])
 async def test_a_genuine_delivery_that_is_no_event_is_called_so(body: bytes) -> None:
     headers = {
