@@ -14,7 +14,7 @@ from campaign import ending, traffic
 from campaign.faults import Plan
 from campaign.known import Known, made, pods, stables, templates
 from campaign.stage import NAME
-from campaign.world import TOKEN, WRITING, Run
+from campaign.world import TOKEN, WRITING, Run, sound
 from ferryman.cluster import kinds
 from ferryman.render import names
 
@@ -148,17 +148,9 @@ def i9_no_unrequested_transition(run: Run, known: Known) -> list[str]:
 def i11_alive(run: Run) -> list[str]:
     strange = [code for code in run.restarts if code not in {-9, 70}]
     found = [f"the operator ended with {strange}"] if strange else []
-    if (
-        "Traceback" in run.log and 70 not in run.restarts and not _begun_anew(run.log)
-    ):  # with 70 it says what ended it
+    if not sound(run.log, run.restarts):
         found.append("the log has a traceback: " + run.log[run.log.index("Traceback") :][:1500])
     return found
-
-
-def _begun_anew(log: str) -> bool:
-    """Whether each traceback is of kopf's client, which met a refusal, and the operator began anew after the last."""
-    _, *tracebacks = log.split("Traceback (most recent call last):")
-    return all("/kopf/_cogs/clients/" in each for each in tracebacks) and "watching namespaces" in tracebacks[-1]
 
 
 def i12_no_secrets(run: Run) -> list[str]:
