@@ -297,4 +297,5 @@ async def test_e8_our_own_sign_of_a_lost_watch_is_quicker(stage: Stage) -> None:
         assert await listener.process.wait() == FAULT
     await listener.end()
     ended = listener.said[-1]["ended"]
-    assert "watcher for configmaps.v1@" in ended and ended.endswith(" gone")
+    assert "watcher for configmaps.v1@" in ended
+    assert ended.endswith(" gone")
