@@ -21,7 +21,7 @@ from ferryman_server import doors as entrances
 from ferryman_server import log, metrics, reason, threads, warmup
 from ferryman_server import settings as contract
 from ferryman_server.dataplane import batch, plane, worker
-from ferryman_server.rest import app, http1
+from ferryman_server.rest import app, fastpath
 from ferryman_server.serving import Phase, Serving
 from ferryman_server.tally import Numbers
 
@@ -124,7 +124,7 @@ class Life:
     def _config(self) -> uvicorn.Config:
         return uvicorn.Config(
             app.App(self._serving, self.measures),
-            http=http1.Protocol,
+            http=fastpath.FastPath,
             loop="none",
             lifespan="off",
             interface="asgi3",

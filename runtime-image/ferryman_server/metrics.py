@@ -90,6 +90,11 @@ class Metrics(Collector):
         self._durations[protocol].observe(seconds)
         self._coded[protocol][code] += 1
 
+    def answered(self, protocol: str, code: int, seconds: float) -> None:
+        """A request has come and was answered, and nobody could look in between."""
+        self._durations[protocol].observe(seconds)
+        self._coded[protocol][code] += 1
+
     # --- the model (dataplane.batch.Observer) ---
 
     def executed(self, rows: int, seconds: float) -> None:

@@ -75,6 +75,11 @@ class Batcher:
         self._busy = False
         self._loop = asyncio.get_running_loop()
 
+    @property
+    def prompt(self) -> bool:
+        """Whether the model is idle, and may be asked on the event loop."""
+        return self._quick and not self._busy
+
     def at_once(self, rows: Rows) -> Answer | None:
         """The model's answer, without leaving the event loop; None if that could take too long."""
         if not self._quick or self._busy or self._costs.get(rows.count.bit_length(), _SHORT) >= _SHORT:

@@ -18,6 +18,11 @@ class DataPlane:
         self.guest = model.guest
         self._batcher = batcher
 
+    @property
+    def prompt(self) -> bool:
+        """Whether a small question has an answer at once, now."""
+        return self.guest is None and self._batcher.prompt
+
     def at_once(self, rows: Rows) -> Answer | None:
         """The answer, if the model is idle and so short a run that nobody notices; None if it must be awaited."""
         try:

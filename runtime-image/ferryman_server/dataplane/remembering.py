@@ -69,6 +69,11 @@ class RememberingPlane(DataPlane):
         self._shared = shared
         self._flights: dict[bytes, _Flight] = {}
 
+    @property
+    def prompt(self) -> bool:
+        """Always: what is remembered has not to be awaited, whatever the model does."""
+        return self.guest is None
+
     def at_once(self, rows: Rows) -> Answer | None:
         """The answer from memory, or from a model that is idle and quick."""
         key = self._keys.of(rows)

@@ -21,6 +21,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(string)": np.dtype(object),
 }
 
+_SMALL = _LARGEST_FLOAT  # of a sum of squares: each is below the largest number of both types
 Check = Callable[[Array], bool]
 
 
@@ -83,10 +84,17 @@ def check(refuses: tuple[Refusal, ...]) -> Check | None:
         return None
     largest = _LARGEST_FLOAT if Refusal.HUGE in refuses else _LARGEST_DOUBLE
     if {Refusal.NAN, Refusal.INFINITY} <= set(refuses):
-        # One comparison finds all: NaN is below nothing, and infinity not below the largest number.
-        return lambda array: not np.maximum.reduce(np.abs(array), axis=None) <= largest
+        return lambda array: not _plainly_small(array) and not np.maximum.reduce(np.abs(array), axis=None) <= largest
     tests = [_TESTS[one] for one in refuses]
     return lambda array: any(bool(test(array).any()) for test in tests)
+
+
+def _plainly_small(array: Array) -> bool:
+    """The usual case in one step: with a finite sum of squares no number is NaN, infinite, or far above 1e19.
+
+    Of larger ones a comparison is the judge: NaN is below nothing, and infinity not below the largest number.
+    """
+    return bool(np.vdot(array, array) < _SMALL)  # type: ignore[arg-type]  # of numbers only
 
 
 _TESTS: dict[Refusal, Callable[[Array], Array]] = {

@@ -1,25 +1,25 @@
-"""The ASGI application: finds the protocol for a path, and turns what happened into a status.
+"""The ASGI application: finds the protocol for a path, and turns what happened into an answer.
 
-The four prediction paths are looked up in a dictionary made once. Everything else (probes, metadata,
-mistakes) goes through `_describe`, which may be slower and must be clearer.
+The prediction paths are looked up in a dictionary made once. A prediction that came in one piece, and that the model
+answers at once, comes by `at_once`, before there is anything to await; all others come by ASGI. Everything else
+(probes, metadata, mistakes) goes through `info`, which may be slower and must be clearer.
 """
 
 import time
-import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 
-from ferryman_server import log, metrics
-from ferryman_server.dataplane.errors import InvalidInputError, ModelFailedError, OverloadedError
-from ferryman_server.dataplane.guest import TurnedDownError
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from ferryman_server import metrics
 from ferryman_server.dataplane.plane import DataPlane
-from ferryman_server.rest import guests, info, invocations, message, patience, v1, v2
+from ferryman_server.rest import info, message, patience, predictions
 from ferryman_server.rest.message import Receive, RefusedError, Request, Response, Scope, Send
+from ferryman_server.rest.predictions import Begun, Handing, Route
 from ferryman_server.serving import Phase, Serving
 from ferryman_server.witness import Witness
 
-Predict = Callable[[Request, DataPlane], Awaitable[Response]]
-_ERRORS = {"invocations": invocations.error}
-"""How a protocol says what is wrong, where that is not with one sentence under `error`."""
+_BEGUN, _WITNESS = "ferryman.begun", "ferryman.witness"
+"""Where a scope has the prediction that `at_once` has begun, or who looks on at it."""
 
 
 class App:
@@ -29,24 +29,37 @@ class App:
         self._serving = serving
         self._measures = measures
         self._most = serving.settings.max_body_bytes
-        self._predicts = self._routes()
+        self._predicts = predictions.routes(serving)
+        self.targets = {path.encode(): route for path, route in self._predicts.items()}
+        """What `at_once` may be asked for: as the request's line says it."""
         self._revision = (b"x-ferryman-revision", serving.settings.revision.encode())
+        self._handing: Handing | None = None
 
-    def _routes(self) -> dict[str, tuple[str, Predict]]:
-        name, version = self._serving.settings.model_name, self._serving.settings.model_version
+    # --- at once ---
 
-        async def infer(request: Request, plane: DataPlane) -> Response:
-            return await v2.infer(request, plane, self._serving)
+    def at_once(self, route: Route, fields: list[tuple[bytes, bytes]], body: bytes) -> bytes | Mapping[str, object]:
+        """The whole answer to a POST; or what a scope needs for ASGI to go on with it."""
+        serving = self._serving
+        plane = serving.plane
+        if plane is None or serving.phase is not Phase.READY or not plane.prompt or len(body) > self._most:
+            return {}
+        headers = dict(fields)
+        if serving.witnesses is not None:
+            witness = self._witness(route.protocol, route.path, headers)
+            if witness is not None:
+                return {_WITNESS: witness}
+        handing = self._handing
+        if handing is None or handing.plane is not plane:
+            handing = self._handing = Handing(plane)
+        began = time.perf_counter()
+        response = predictions.begin(route, Request("POST", route.path, headers, body), handing)
+        if isinstance(response, Begun):
+            return {_BEGUN: response}
+        self._measures.answered(route.protocol, response.status, time.perf_counter() - began)
+        head = [b"%b: %b\r\n" % field for field in self._head(response, headers)]
+        return b"".join((STATUS_LINE[response.status], *head, b"\r\n", response.body))
 
-        routes: dict[str, tuple[str, Predict]] = {
-            f"/v1/models/{name}:predict": ("v1", v1.predict),
-            f"/v2/models/{name}/infer": ("v2", infer),
-            "/invocations": ("invocations", invocations.invoke),
-        }
-        if version:
-            routes[f"/v1/models/{name}/versions/{version}:predict"] = ("v1", v1.predict)
-            routes[f"/v2/models/{name}/versions/{version}/infer"] = ("v2", infer)
-        return routes
+    # --- by ASGI ---
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI's own entrance."""
@@ -69,37 +82,40 @@ class App:
         except RefusedError as refused:
             response = message.error(refused.status, refused.message, *refused.headers)
         except Exception as error:  # noqa: BLE001 - the last door before uvicorn's own stack trace
-            response = self._failed(headers, error)
+            response = predictions.failed(headers, error)
         await self._reply(response, headers, send)
 
     async def _prediction(
-        self, route: tuple[str, Predict], scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send
+        self, route: Route, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send
     ) -> None:
-        protocol = route[0]
+        protocol = route.protocol
         self._measures.began(protocol)
         came = began = time.perf_counter()
         status = 499  # the client left before there was an answer
-        witnesses = self._serving.witnesses
-        witness = None if witnesses is None else witnesses.of(protocol, scope["path"], headers)
+        witness = scope.get(_WITNESS) or self._witness(protocol, scope["path"], headers)
         try:
             body = await self._body(headers, receive)
             if body is None:
                 return
             began = time.perf_counter()
             request = Request("POST", scope["path"], headers, body)
-            response = await self._predict(route, request, self._patient(request, receive, came, witness))
+            plane = self._patient(request, receive, came, witness)
+            response = await self._predict(route, scope.get(_BEGUN), request, plane)
             status = response.status
             await self._reply(response, headers, send)
         except patience.GoneError:
             return
         except RefusedError as refused:  # too large: what is still coming is not waited for
             status = refused.status
-            say = _ERRORS.get(protocol, message.error)
-            await self._reply(say(status, refused.message, *refused.headers), headers, send)
+            await self._reply(route.say(status, refused.message, *refused.headers), headers, send)
         finally:
             self._measures.ended(protocol, status, time.perf_counter() - began)
             if witness is not None:
                 witness.ended(status)
+
+    def _witness(self, protocol: str, path: str, headers: dict[bytes, bytes]) -> Witness | None:
+        witnesses = self._serving.witnesses
+        return None if witnesses is None else witnesses.of(protocol, path, headers)
 
     def _patient(
         self, request: Request, receive: Receive, came: float, witness: Witness | None
@@ -112,40 +128,14 @@ class App:
             plane = witness.plane(plane, request.body)
         return patience.Patient(plane, receive, request.headers.get(patience.TIMEOUT), came)
 
-    async def _predict(self, route: tuple[str, Predict], request: Request, plane: DataPlane | None) -> Response:
-        protocol, predict = route
-        say = _ERRORS.get(protocol, message.error)
-        if plane is None:
-            return say(503, self._serving.sentence(), (b"retry-after", b"1"))
-        try:
-            if plane.guest is not None and protocol in guests.PROTOCOLS:
-                return await guests.answer(protocol, request, plane, self._serving.settings.model_version)
-            return await predict(request, plane)
-        except patience.GoneError:
-            raise
-        except TurnedDownError as error:
-            return say(error.status, str(error))
-        except InvalidInputError as error:
-            return say(400, str(error))
-        except RefusedError as refused:
-            return say(refused.status, refused.message, *refused.headers)
-        except OverloadedError as error:
-            return say(503, str(error), (b"retry-after", b"1"))
-        except ModelFailedError as error:
-            return self._failed(request.headers, error.__cause__ or error, say)
-        except Exception as error:  # noqa: BLE001 - ours to mend; the client gets an id to quote
-            return self._failed(request.headers, error, say)
-
-    def _failed(
-        self, headers: dict[bytes, bytes], error: BaseException, say: Callable[..., Response] = message.error
+    async def _predict(
+        self, route: Route, begun: Begun | None, request: Request, plane: DataPlane | None
     ) -> Response:
-        # it goes into the log: no bytes that a terminal would obey
-        given = headers.get(b"x-request-id", b"").decode("ascii", "backslashreplace")
-        request_id = given or uuid.uuid4().hex
-        said = " ".join(str(error).split())[:500]
-        log.line(f"Request {request_id} failed: {type(error).__name__}: {said}")
-        told = f"The prediction failed inside the server; its log has the cause under request id {request_id}."
-        return say(500, told, *(() if given else ((b"x-request-id", request_id.encode()),)), request_id=request_id)
+        if plane is None:
+            return route.say(503, self._serving.sentence(), (b"retry-after", b"1"))
+        if begun is not None:
+            return await begun.predict(request, plane)
+        return await predictions.predict(route, request, plane, self._serving.settings.model_version)
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
         declared = headers.get(b"content-length", b"")
@@ -178,17 +168,21 @@ class App:
         )
 
     async def _reply(self, response: Response, asked: dict[bytes, bytes], send: Send) -> None:
+        headers = self._head(response, asked)
+        if self._serving.phase is Phase.DRAINING:
+            # Tell the client's pool to come back on a new connection, which will find another pod.
+            headers.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": response.body})
+
+    def _head(self, response: Response, asked: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
         headers = [
             (b"content-type", response.content_type),
-            (b"content-length", str(len(response.body)).encode()),
+            (b"content-length", b"%d" % len(response.body)),
             self._revision,
             *response.headers,
         ]
         request_id = asked.get(b"x-request-id")
         if request_id:
             headers.append((b"x-request-id", request_id))
-        if self._serving.phase is Phase.DRAINING:
-            # Tell the client's pool to come back on a new connection, which will find another pod.
-            headers.append((b"connection", b"close"))
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await send({"type": "http.response.body", "body": response.body})
+        return headers

@@ -1,8 +1,7 @@
 """A request and a response, as the protocols see them; and the bodies they share."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -14,8 +13,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 JSON = b"application/json"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What came, with its body read."""
 
     method: str
@@ -30,8 +28,7 @@ class Request:
         return given.partition(";")[0].strip().lower()
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """What goes back."""
 
     status: int

@@ -13,7 +13,7 @@ import uvicorn
 
 from ferryman_server.doors import Calls
 from ferryman_server.metrics import Metrics
-from ferryman_server.rest import http1
+from ferryman_server.rest import fastpath
 from ferryman_server.serving import Serving
 from ferryman_server.workers.board import Cell
 from ferryman_server.workers.channel import Channel, Kind, Message
@@ -143,7 +143,7 @@ class Handed:
             guest.transport.close()
 
 
-class Guest(http1.Protocol):
+class Guest(fastpath.FastPath):
     """A client of the REST port."""
 
     def __init__(self, house: Handed, **given: Any) -> None:

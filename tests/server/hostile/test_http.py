@@ -3,6 +3,9 @@
 import asyncio
 import json
 import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from server import plain
@@ -10,7 +13,7 @@ from server.hostile import wire
 
 from ferryman_server.dataplane.model import Model
 from ferryman_server.dataplane.schema import matrix
-from ferryman_server.rest import app, http1
+from ferryman_server.rest import app, fastpath
 
 ROW = b'{"instances": [[1.0, 2.0]]}'
 ANSWER = b'{"predictions":[1.0]}'
@@ -19,10 +22,21 @@ LENGTH = b"Content-Length: %d" % len(ROW)
 CHUNKED = b"Transfer-Encoding: chunked"
 PROBE = b"GET /healthz HTTP/1.1\r\nHost: iris\r\n\r\n"
 MODEL = Model("test", matrix(2), lambda rows: {"y": rows.arrays[0][:, 0]})
+Served = Callable[..., AbstractAsyncContextManager[int]]
 
 
-def served(protocol: type[http1.Protocol] = http1.Protocol, **settings: int):
-    return wire.listening(app.App(*plain.serve(MODEL, **settings)), protocol)
+@pytest.fixture(params=[True, False], ids=["at once", "in its turn"])
+def served(request: pytest.FixtureRequest) -> Served:
+    """The server around a model that answers while a request is read, or one that has to be awaited."""
+
+    @asynccontextmanager
+    async def listening(protocol: type[fastpath.FastPath] = fastpath.FastPath, **settings: int) -> AsyncIterator[int]:
+        application = app.App(*plain.serve(replace(MODEL, quick=request.param), **settings))
+        async with wire.listening(application, protocol) as port, wire.connected(port) as first:
+            await first.ask(GOOD)  # what a model costs is known by its first run
+            yield port
+
+    return listening
 
 
 def headed(*fields: bytes, body: bytes = ROW) -> bytes:
@@ -80,7 +94,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("shape", BROKEN)
-async def test_what_two_readers_could_read_in_two_ways_is_read_in_none(shape):
+async def test_what_two_readers_could_read_in_two_ways_is_read_in_none(served, shape):
     async with served() as port, wire.connected(port) as neighbour, wire.connected(port) as hostile:
         before = await neighbour.ask(GOOD)
         answers = await hostile.answers(BROKEN[shape], PROBE)
@@ -93,7 +107,7 @@ async def test_what_two_readers_could_read_in_two_ways_is_read_in_none(shape):
 
 
 @pytest.mark.parametrize("wanted", [b"h2c", b"websocket", b"TLS/1.0, x"])
-async def test_the_body_of_a_request_that_wants_an_upgrade_is_no_request_of_its_own(wanted):
+async def test_the_body_of_a_request_that_wants_an_upgrade_is_no_request_of_its_own(served, wanted):
     smuggled = b"GET /v2 HTTP/1.1\r\nHost: iris\r\n\r\n"
     head = wire.request(smuggled, b"Connection: Upgrade", b"Upgrade: " + wanted).removesuffix(smuggled)
 
@@ -110,7 +124,7 @@ async def test_the_body_of_a_request_that_wants_an_upgrade_is_no_request_of_its_
 
 
 @pytest.mark.parametrize("more", [0, 3])
-async def test_a_first_request_of_javas_client_which_offers_http2_is_answered(more):
+async def test_a_first_request_of_javas_client_which_offers_http2_is_answered(served, more):
     fields = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB".split(b"\r\n")
     offered = wire.request(ROW, *fields)
 
@@ -124,7 +138,7 @@ async def test_a_first_request_of_javas_client_which_offers_http2_is_answered(mo
     assert [answer.body for answer in last] == [ANSWER]  # which asked to be the last
 
 
-async def test_fields_after_the_body_are_none_of_the_requests_headers():
+async def test_fields_after_the_body_are_none_of_the_requests_headers(served):
     after = b"Content-Type: text/xml\r\nX-Request-Id: fraud\r\nInference-Header-Content-Length: 3\r\n"
 
     async with served() as port, wire.connected(port) as client:
@@ -135,7 +149,7 @@ async def test_fields_after_the_body_are_none_of_the_requests_headers():
 
 
 @pytest.mark.parametrize("where", ["one field", "many fields", "the path", "after the body"])
-async def test_fields_without_end_are_not_kept(where):
+async def test_fields_without_end_are_not_kept(served, where):
     begun = {
         "one field": (b"POST / HTTP/1.1\r\nX-Long: ", b"a" * 8_192),
         "many fields": (b"POST / HTTP/1.1\r\n", b"X-Many: aaaaaaaaaaaaaaaaaaaa\r\n" * 300),
@@ -150,14 +164,14 @@ async def test_fields_without_end_are_not_kept(where):
     assert "error" in json.loads(answers[0].body)
 
 
-class Impatient(http1.Protocol):
+class Impatient(fastpath.FastPath):
     silence = 0.2
 
 
 @pytest.mark.parametrize(
     "begun", [GOOD[:20], GOOD[:-3], headed(CHUNKED, body=b"5\r\nabc"), b"GET / HTTP/1.1\r\nHost: "]
 )
-async def test_who_stops_in_the_middle_is_told_so_after_a_while(begun):
+async def test_who_stops_in_the_middle_is_told_so_after_a_while(served, begun):
     async with served(Impatient) as port, wire.connected(port) as client:
         first = await client.ask(GOOD)
         answers = await client.answers(begun)
@@ -167,7 +181,7 @@ async def test_who_stops_in_the_middle_is_told_so_after_a_while(begun):
     assert json.loads(answers[0].body) == {"error": "Nothing came for 0.2 s, and the request is not whole."}
 
 
-async def test_a_body_byte_by_byte_is_a_body():
+async def test_a_body_byte_by_byte_is_a_body(served):
     async with served() as port, wire.connected(port) as client:
         answer = await client.ask(*[GOOD[at : at + 1] for at in range(len(GOOD))])
 
@@ -175,14 +189,15 @@ async def test_a_body_byte_by_byte_is_a_body():
 
 
 @pytest.mark.parametrize("whole", [1, 3])
-async def test_what_came_whole_is_answered_before_what_cannot_be_read_ends_the_connection(whole):
+async def test_what_came_whole_is_answered_before_what_cannot_be_read_ends_the_connection(served, whole):
     async with served() as port, wire.connected(port) as client:
         answers = await client.answers(GOOD * whole + b"\0\0\0 garbage\r\n\r\n")
 
-    assert [answer.body for answer in answers] == [ANSWER] * whole
+    assert [answer.body for answer in answers[:whole]] == [ANSWER] * whole
+    assert [answer.status for answer in answers[whole:]] in ([], [400])
 
 
-async def test_a_bad_chunk_is_refused_in_its_turn():
+async def test_a_bad_chunk_is_refused_in_its_turn(served):
     bad = headed(CHUNKED, body=b'5\r\n{"ins\r\nzz\r\n')
     async with served() as port, wire.connected(port) as client:
         answers = await client.answers(GOOD + bad)
@@ -194,7 +209,7 @@ async def test_a_bad_chunk_is_refused_in_its_turn():
     )
 
 
-async def test_requests_in_one_piece_are_answered_in_their_order():
+async def test_requests_in_one_piece_are_answered_in_their_order(served):
     other = wire.request(ROW.replace(b"1.0", b"3.0"))
     async with served() as port, wire.connected(port) as client:
         await client.send((GOOD + other) * 200)
@@ -204,7 +219,7 @@ async def test_requests_in_one_piece_are_answered_in_their_order():
 
 
 @pytest.mark.parametrize("how", ["declared", "in chunks"])
-async def test_a_body_of_a_gigabyte_is_not_waited_for(how):
+async def test_a_body_of_a_gigabyte_is_not_waited_for(served, how):
     chunk = b"x" * 65_536
     sent = {
         "declared": [headed(b"Content-Length: 1073741824", body=chunk)],
@@ -218,7 +233,7 @@ async def test_a_body_of_a_gigabyte_is_not_waited_for(how):
     assert "The body may have 1000000 bytes" in json.loads(answers[0].body)["error"]
 
 
-async def test_a_body_without_end_that_nobody_asked_for_ends_the_connection():
+async def test_a_body_without_end_that_nobody_asked_for_ends_the_connection(served):
     chunk = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
     async with served() as port, wire.connected(port) as client:
         answer = await client.ask(wire.request(b"", CHUNKED, path=b"/nowhere", length=False))
@@ -227,7 +242,7 @@ async def test_a_body_without_end_that_nobody_asked_for_ends_the_connection():
     assert (answer.status, more) == (405, [])
 
 
-async def test_curl_that_offers_http2_is_answered():
+async def test_curl_that_offers_http2_is_answered(served):
     async with served() as port:
         line = ["curl", "-s", "--http2", "-d", ROW.decode(), f"http://127.0.0.1:{port}/v1/models/iris:predict"]
         done = await asyncio.to_thread(subprocess.run, line, capture_output=True, check=True)

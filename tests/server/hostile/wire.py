@@ -10,7 +10,7 @@ from typing import Any
 
 import uvicorn
 
-from ferryman_server.rest import http1
+from ferryman_server.rest import fastpath
 
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)")
 _PATIENCE = 20.0
@@ -79,12 +79,12 @@ async def connected(port: int) -> AsyncIterator[Connection]:
 
 
 @contextlib.asynccontextmanager
-async def listening(app: Any, protocol: type[http1.Protocol] = http1.Protocol) -> AsyncIterator[int]:
+async def listening(app: Any, protocol: type[fastpath.FastPath] = fastpath.FastPath) -> AsyncIterator[int]:
     """An application on a port of loopback, as the server serves it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(
             app, http=protocol, loop="none", lifespan="off", interface="asgi3", ws="none", access_log=False,
-            log_config=None, server_header=False, date_header=False,
+            log_config=None, server_header=False, date_header=False, proxy_headers=False,
         )  # fmt: skip
         server = uvicorn.Server(config)
         config.load()

@@ -12,7 +12,7 @@ from server.hostile import calls, nearly, tensor_model, wire
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.model import Model
 from ferryman_server.dataplane.schema import FREE, Column, Tensor, Tensors, named
-from ferryman_server.rest import app, http1
+from ferryman_server.rest import app, fastpath
 
 OPTIONAL = named((Column("a", Kind.FP64, required=False), Column("n", Kind.INT64, required=False)), None)
 CUBE = Tensors(
@@ -38,7 +38,7 @@ MODELS: dict[str, Callable[[iris.Shelf, Path], Model]] = {
 GRAPH = {"graph": lambda shelf, _: plain.load(shelf.skops(), optimize=True)}
 
 
-class Impatient(http1.Protocol):
+class Impatient(fastpath.FastPath):
     """Heads that were cut short are given up soon."""
 
     silence = 0.05
