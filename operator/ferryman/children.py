@@ -31,13 +31,15 @@ def objects(
     backends = _backends(resource, decided, settings)
     if split is None:
         return backends
-    owner, routes = resource.meta, list[Body]()
+    owner, routes, remembered = resource.meta, list[Body](), memory.written(status)
     if world.observed.mesh:
         canary = resource.spec.rollout.canary
         matches = canary.match if canary is not None else []
-        domain = settings.cluster_domain
-        routes.append(virtualservice.virtual_service(owner, resource.spec.routing, matches, split, domain))
-    routes.append(service.front(owner, split.stable, memory.written(status)))
+        domain, routing = settings.cluster_domain, resource.spec.routing
+        routes.append(
+            virtualservice.virtual_service(owner, routing, matches, split, domain=domain, memory=remembered)
+        )
+    routes.append(service.front(owner, split.stable, remembered))
     addressed = all(
         world.observed.backend(name).addressed for name in (split.stable, split.candidate) if name is not None
     )

@@ -240,3 +240,32 @@ def test_a_loss_that_only_a_look_saw_whose_writes_never_came_is_no_loss() -> Non
 
     ends(cluster)
     assert cluster.weights() == {V1: 99, V2: 1}
+
+
+@pytest.mark.parametrize(
+    "canary", [{"trafficPercent": 30}, {"steps": [{"shadowPercent": 100, "pause": {}}]}], ids=str
+)
+def test_a_share_that_was_held_up_on_its_way_does_not_come_after_the_candidate_has_gone(canary: Any) -> None:
+    """The campaign's errors/shadow/hang-patch-virtualservices: a route led to a Service that had been removed."""
+    cluster = world(1, {"deadlineSeconds": 60, "canary": canary})
+    cluster.model(V2)
+    for _ in range(10):
+        look = cluster.look()
+        writes = [write.kind for write in cluster.writes_of(look)]
+        if "VirtualService" in writes and look.plan.status.candidate is not None and cluster.candidate == V2:
+            split = next(body for body in look.plan.objects if body["kind"] == "VirtualService")["spec"]
+            if cluster.revision(V2) in str(split):
+                break
+        cluster.carry_out(look)
+        cluster.ready()
+        cluster.wait(1)
+    cluster.carry_out(look, writes.index("VirtualService"), fate="held up")
+    [held], candidate = cluster.late, cluster.revision(V2)
+
+    cluster.annotate("abort", candidate)
+    cluster.settle()
+    assert not cluster.addressed(candidate)
+
+    assert not cluster.land(held)
+    assert cluster.weights() == {V1: 100}
+    ends(cluster)

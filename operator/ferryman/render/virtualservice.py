@@ -5,6 +5,7 @@ A revision without a share, a mirror or chosen requests is not named at all.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -34,22 +35,30 @@ DOORS = (
 
 
 def virtual_service(
-    owner: ObjectMeta, routing: Routing, matches: list[Match], split: Split, domain: str
+    owner: ObjectMeta, routing: Routing, matches: list[Match], split: Split, *, domain: str, memory: str
 ) -> dict[str, Any]:
-    """Return the route of a ModelDeployment, for its gateways and for clients in the mesh."""
+    """Return the route of a ModelDeployment, for its gateways and for clients in the mesh.
+
+    It bears the digest of the decisions, so that another decision is another route even where it leads to the same: a
+    write of an earlier one that is still on its way was meant for a version that has passed, and is refused.
+    """
     rules = [_everyone(owner, split, domain, door) for door in DOORS]
     if split.matched and split.candidate is not None:
         rules = [*(_chosen(owner, matches, split.candidate, domain, door) for door in DOORS), *rules]
     return {
         "apiVersion": "networking.istio.io/v1",
         "kind": "VirtualService",
-        "metadata": meta.metadata(owner, owner.name),
+        "metadata": meta.metadata(owner, owner.name, annotations={names.ANNOTATION_DECIDED: _digest(memory)}),
         "spec": {
             "hosts": [*routing.hosts, names.host(owner.name, owner.namespace, domain)],
             "gateways": [*routing.gateways, "mesh"],
             "http": rules,
         },
     }
+
+
+def _digest(memory: str) -> str:
+    return hashlib.sha256(memory.encode()).hexdigest()[:16]
 
 
 def _everyone(owner: ObjectMeta, split: Split, domain: str, door: Door) -> dict[str, Any]:
