@@ -40,6 +40,7 @@ QUICK: tuple[tuple[str, str, str, int], ...] = (
     ("unobserved", "promote", "*", 9),
     ("stale", "promote", "*", 3),
     ("errors", "promote", "*[!g]-from-*", 12),
+    ("errors", "shadow", "*hang-patch-virtualservices", 1),
     ("storms", "promote", "*", 3),
     ("chaos", "rest", "*", 6),
 )

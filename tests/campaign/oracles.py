@@ -11,7 +11,7 @@ from collections import Counter
 from typing import Any
 
 from campaign import ending, traffic
-from campaign.faults import Plan
+from campaign.faults import Fault, Hold, Plan
 from campaign.known import Known, made, pods, stables, templates
 from campaign.stage import NAME
 from campaign.world import TOKEN, WRITING, Run, sound
@@ -20,6 +20,9 @@ from ferryman.render import names
 
 BOUND_SECONDS = 40.0
 """Until the end is reached after the last fault: the longest back-off, 30 s, and 10 s."""
+
+PATIENCE_SECONDS = 30.0
+"""For how long the operator waits for an answer (`cluster/client.py`)."""
 
 REMEMBERED = re.compile(r"/run/losses$|/observedGeneration$|/deployment\.kubernetes\.io/revision$")
 """Paths that tell of changes by others: pods that a candidate lost, edits of the spec, and of a pod template."""
@@ -56,13 +59,19 @@ def i2_end_state(run: Run, known: Known) -> list[str]:
 def i3_no_churn(run: Run, known: Known) -> list[str]:
     if run.plan.chaos is not None:
         return []  # what others took is made anew
+    again = int(any(_comes_late(fault) for fault in run.plan.faults))
     found = []
     for what, of in (("made", made), ("pods of", pods), ("templates of", templates)):
         usual: Counter[str] = {"made": known.made, "pods of": known.pods, "templates of": known.templates}[what]
         for name, count in of(run.versions).items():
-            if count > max(usual[name], 1 if what == "made" else usual[name]):
+            if count > again + max(usual[name], 1 if what == "made" else usual[name]):
                 found.append(f"{what} {name}: {count} times, not {usual[name]}")
     return found
+
+
+def _comes_late(fault: Fault) -> bool:
+    """Whether it lets a write arrive for which nobody waits: it may make what was removed, once (decision 10)."""
+    return isinstance(fault, Hold) and fault.on.verb == "patch" and fault.least > PATIENCE_SECONDS
 
 
 def i4_bounded(run: Run) -> list[str]:
