@@ -61,7 +61,7 @@ BUGS = (
     ),
     Bug(
         "unguarded",
-        "writes onto whatever version stands, so that a view of the past becomes the present",
+        "writes onto whatever version stands, whether its record was taken or not: the past becomes the present",
         "stale",
         "promote",
         "*",
@@ -70,6 +70,11 @@ BUGS = (
                 "cluster/apply.py",
                 '        marked["resourceVersion"] = standing["metadata"]["resourceVersion"]\n',
                 "",
+            ),
+            (
+                "look.py",
+                "        except errors.NotFound as error:\n",
+                "        except errors.Conflict:\n            pass\n        except errors.NotFound as error:\n",
             ),
         ),
     ),

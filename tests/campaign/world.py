@@ -107,6 +107,8 @@ class World:
             await self._start_operator()
             self._happened()
             run.tape = self.proxy.tape
+            if not any(isinstance(fault.on, faults.Requests) for fault in plan.faults):
+                await self._listening()
             if plan.chaos is not None:
                 await self._calm()  # until the operator has looked, and has nothing to do
                 await chaos.inject(plan.chaos, self.stage)
@@ -157,6 +159,15 @@ class World:
             run.settled_after = max(0.0, reached - max(self._last_happening, self._last_strike()))
             if not run.restless and not ending.differences(ending.ending(past, self.namespace), wanted, mask):
                 return
+
+    async def _listening(self) -> None:
+        """Wait until the operator would hear of an edit by an event, and of that alone."""
+        await self.stage.until(
+            lambda: self._watches() and (self.stage.read() is None or self._looked()), "the operator listens"
+        )
+
+    def _watches(self) -> bool:
+        return any(each.verb == "watch" and each.resource == "modeldeployments" for each in self.proxy.tape.exchanges)
 
     async def _calm(self) -> None:
         """Wait until the operator has looked, and nothing has been written for a while."""
