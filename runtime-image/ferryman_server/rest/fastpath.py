@@ -33,7 +33,7 @@ class FastPath(http1.Protocol):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._application = cast(Application, self.app)
-        self._targets = self._application.targets
+        self._targets: Mapping[bytes, Route] = getattr(self.app, "targets", {})  # some only speak ASGI
         self._left = 0
         self._route: Route | None = None  # of the request whose beginning is put off
         self._fields: list[tuple[bytes, bytes]] = []

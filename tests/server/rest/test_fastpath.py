@@ -13,6 +13,7 @@ from server import plain
 from server.hostile import wire
 from uvicorn.server import ServerState
 
+from ferryman_server import life
 from ferryman_server.dataplane.model import Model
 from ferryman_server.dataplane.plane import DataPlane
 from ferryman_server.dataplane.schema import matrix
@@ -281,3 +282,11 @@ async def test_a_connection_that_rests_is_closed_after_its_last_request_not_its_
         assert await client.answer() is None
 
     assert 0.15 < loop.time() - rested < 5
+
+
+def test_the_server_asks_its_application_itself_and_nothing_around_it():
+    config = life.Life(plain.SETTINGS, 1)._config()
+    config.load()
+
+    assert isinstance(config.loaded_app, app.App)
+    assert issubclass(config.http_protocol_class, fastpath.FastPath)
