@@ -33,6 +33,9 @@ WRITING = frozenset({"create", "patch", "update", "delete"})
 RESTART_SECONDS = 0.1
 """What a kubelet needs, at its best, to start a container again."""
 
+BETWEEN_LOOKS_SECONDS = 0.5
+"""The operator has nothing more to look at if it has not for so long; its resyncs come more seldom."""
+
 ANEW_SECONDS = 20.0
 """What an operator may take that lost a watch to a 404: it makes sure for 5 s that the kind has gone, and starts."""
 
@@ -161,13 +164,19 @@ class World:
                 return
 
     async def _listening(self) -> None:
-        """Wait until the operator would hear of an edit by an event, and of that alone."""
-        await self.stage.until(
-            lambda: self._watches() and (self.stage.read() is None or self._looked()), "the operator listens"
-        )
+        """Wait until the operator would hear of an edit by an event alone: the looks of its beginning are over."""
+        loop = asyncio.get_running_loop()
 
-    def _watches(self) -> bool:
-        return any(each.verb == "watch" and each.resource == "modeldeployments" for each in self.proxy.tape.exchanges)
+        def listens() -> bool:
+            looks = self._asked("get")
+            over = bool(looks) and looks[-1] < loop.time() - BETWEEN_LOOKS_SECONDS
+            return bool(self._asked("watch")) and (over or self.stage.read() is None)
+
+        await self.stage.until(listens, "the operator listens")
+
+    def _asked(self, verb: str) -> list[float]:
+        exchanges = self.proxy.tape.exchanges
+        return [each.at for each in exchanges if each.verb == verb and each.resource == "modeldeployments"]
 
     async def _calm(self) -> None:
         """Wait until the operator has looked, and nothing has been written for a while."""
@@ -184,7 +193,7 @@ class World:
             await self.stage.until(lambda: sound(self._said(), run.restarts), "it begins anew", within=ANEW_SECONDS)
 
     def _looked(self) -> bool:
-        return any(each.verb == "list" and each.resource == "pods" for each in self.proxy.tape.exchanges)
+        return bool(self._asked("get"))
 
     def _writes(self) -> int:
         return sum(1 for each in self.proxy.tape.writes() if each.resource not in {"leases", "events"})
