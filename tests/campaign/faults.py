@@ -142,6 +142,8 @@ class Travel(Part):
     do: Literal["travel"] = "travel"
     on: Requests
     for_seconds: float
+    whole: bool = False
+    """As of the beginning of the run instead, before anybody did anything."""
 
 
 class Hide(Part):

@@ -69,10 +69,14 @@ def unobserved(workload: str, known: Known) -> Iterator[Plan]:
 
 
 def stale(workload: str, known: Known) -> Iterator[Plan]:
-    """Start the operator anew, with a view from before each write."""
+    """Start the operator anew, with a view from before each write, or from before all of them."""
     for number, aim, text in _aims(known.writes):
-        if aim.resource != "events":
-            yield _plan("stale", workload, f"{number}-{text}", Travel(on=aim, for_seconds=TRAVEL_SECONDS))
+        if aim.resource == "events":
+            continue
+        yield _plan("stale", workload, f"{number}-{text}", Travel(on=aim, for_seconds=TRAVEL_SECONDS))
+        if number % 3 == 0:
+            whole = Travel(on=aim, for_seconds=TRAVEL_SECONDS, whole=True)
+            yield _plan("stale", workload, f"{number}-{text}-whole", whole)
 
 
 def errors(workload: str, known: Known) -> Iterator[Plan]:

@@ -63,10 +63,13 @@ class FaultProxy:
         await self._server.shutdown(1.0)
         await self._upstream.close()
 
-    def load(self, plan: faults.Plan) -> None:
-        """Begin a new run: with an empty tape, all counters at the start, and no operator born yet."""
+    def load(self, plan: faults.Plan, beginning: int = 0) -> None:
+        """Begin a new run: with an empty tape, all counters at the start, and no operator born yet.
+
+        `beginning` is the store's revision of that moment, for plans that lead back to it.
+        """
         self._lives.begin()
-        self._run = Run(plan, self._lives, self._past)
+        self._run = Run(plan, self._lives, self._past, beginning)
 
     def born(self, pid: int) -> None:
         """A new operator process begins; connections made since the end of the one before it have waited for this."""

@@ -41,11 +41,12 @@ class Call:
 class Run:
     """The plan's counters, the tape, and what is hidden or past at the moment."""
 
-    def __init__(self, plan: faults.Plan, lives: Lives, past: Past | None) -> None:
+    def __init__(self, plan: faults.Plan, lives: Lives, past: Past | None, beginning: int = 0) -> None:
         self.tape = Tape()
         self.aims = Aims(plan)
         self.journeys = Journeys(past)
         self._lives = lives
+        self._beginning = beginning
         self._hiding = hiding.Hiding()
         self._streams: set[Stream] = set()
 
@@ -155,8 +156,8 @@ class Run:
     async def _settle_after(self, aim: Aim, call: Call, seen: int) -> None:
         """Do what a fault does when the answer has been written."""
         if isinstance(aim.fault, faults.Travel):
-            exchange = call.exchange
-            self.journeys.book(revision_before(exchange.before, exchange.after, seen), aim.fault.for_seconds)
+            before = revision_before(call.exchange.before, call.exchange.after, seen)
+            self.journeys.book(self._beginning if aim.fault.whole else before, aim.fault.for_seconds)
         await self._kill(aim, call, "travel" if isinstance(aim.fault, faults.Travel) else "kill answered")
 
     async def _stream(self, call: Call, source: aiohttp.ClientResponse, aim: Aim | None) -> web.StreamResponse:

@@ -105,8 +105,7 @@ class World:
             await workload.before(self.stage)
             await self._calm()
             await self._stop_operator()
-            self._ground.past.forget(self.namespace)
-            self.proxy.load(plan)
+            self.proxy.load(plan, self._ground.past.forget(self.namespace))
             await self._start_operator()
             self._happened()
             run.tape = self.proxy.tape
