@@ -68,6 +68,7 @@ def judged(original: Original, graph: bytes, precision: Precision) -> Report:
         separate=graphs.separate(original.estimator, table),
         dtype="" if wanted.dtype.kind in "OU" else wanted.dtype.name,
         flat=wanted.ndim == 1,
+        piece=graphs.piece(graph),
     )
     predict = Runner(graph, told, table, 1).predict
     verdict = parity.compare(original.predict, predict, original.batches)

@@ -13,6 +13,15 @@ _OPSET = {"": 21, "ai.onnx.ml": 3}
 _PRECISIONS = (Precision.DOUBLE, Precision.FLOAT)
 
 
+_PIECE = 64
+"""Rows that an ensemble of trees is given at a time.
+
+Up to about a hundred rows ONNX Runtime goes through all rows tree by tree, and beyond that through all trees row by
+row. The second way is at home on many cores; on one it takes more than twice the time (100 trees: 2.9 us a row
+instead of 1.2).
+"""
+
+
 class Types(NamedTuple):
     """The types of a graph's inputs: of its real numbers, and whether whole numbers are told apart from them."""
 
@@ -60,6 +69,14 @@ def convert(estimator: Any, table: Table, types: Types) -> bytes:
     first = graph.graph.output[0].name
     told: bytes = select_model_inputs_outputs(graph, [first]).SerializeToString()
     return told
+
+
+def piece(graph: bytes) -> int:
+    """How many rows to give a graph at a time; 0 for all."""
+    import onnx  # noqa: PLC0415 - only the converting process has it in memory
+
+    nodes = onnx.load_from_string(graph).graph.node
+    return _PIECE if any(node.op_type.startswith("TreeEnsemble") for node in nodes) else 0
 
 
 def _inputs(estimator: Any, table: Table, types: Types) -> list[tuple[str, Any]]:

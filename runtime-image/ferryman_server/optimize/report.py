@@ -46,6 +46,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     separate: bool = False  # whether the graph takes one input a column
     dtype: str = ""  # the estimator's own type of answer
     flat: bool = True  # whether its answer has one value a row
+    piece: int = 0  # rows that it is given at a time, where fewer are quicker; 0 for all
     rows: int = 0
     worst: float = 0.0
     faster: float = 0.0  # how many times as fast, where that was measured

@@ -38,6 +38,7 @@ class Runner:
         self._refused = check(report.refuses)
         self._gives = np.dtype(report.dtype) if report.dtype else None
         self._flat = report.flat
+        self._piece = report.piece
         self.predict: Callable[[Rows], Answer] = self._by_column if report.separate else self._whole
 
     def _whole(self, rows: Rows) -> Answer:
@@ -47,7 +48,7 @@ class Runner:
             raise self._refusal(rows)
         if matrix.dtype != self._dtype:
             matrix = matrix.astype(self._dtype)
-        return self._answer(self._session.run(self._outputs, {self._name: matrix})[0])
+        return self._answer(self._run({self._name: matrix}))
 
     def _by_column(self, rows: Rows) -> Answer:
         """Where the graph has one input a column."""
@@ -57,7 +58,16 @@ class Runner:
             if self._refused is not None and column.dtype.kind == "f" and self._refused(column):
                 raise self._refusal(rows)
             given[name] = column.astype(dtype, copy=False).reshape(-1, 1)
-        return self._answer(self._session.run(self._outputs, given)[0])
+        return self._answer(self._run(given))
+
+    def _run(self, given: dict[str, Array]) -> Array:
+        count, piece = len(given[self._name]), self._piece
+        if not piece or count <= piece:
+            answer: Array = self._session.run(self._outputs, given)[0]
+            return answer
+        starts = range(0, count, piece)
+        parts = [{name: array[at : at + piece] for name, array in given.items()} for at in starts]
+        return np.concatenate([self._session.run(self._outputs, part)[0] for part in parts])
 
     def _answer(self, answer: Array) -> Answer:
         if self._flat and answer.ndim == 2:

@@ -245,6 +245,27 @@ def doubled(matrix: Any) -> Any:
     return matrix * 2
 
 
+@pytest.mark.parametrize("kind", [RandomForestClassifier, RandomForestRegressor])
+def test_many_rows_go_through_a_forest_in_pieces_and_come_back_in_their_order(kind: Any, tmp_path: Path) -> None:
+    many = np.random.default_rng(3).normal(size=(333, POINTS.shape[1]))
+    forest = kind(20, random_state=0).fit(POINTS, CLASSES)
+    model, _ = both(forest, tmp_path)
+    session = model.predict.__self__._session  # type: ignore[attr-defined]
+    given: list[int] = []
+
+    class Counting:
+        def run(self, outputs: list[str], inputs: dict[str, Any]) -> Any:
+            given.extend(len(array) for array in inputs.values())
+            return session.run(outputs, inputs)
+
+    model.predict.__self__._session = Counting()  # type: ignore[attr-defined]
+    [answer] = model.predict(Rows((many,), len(many))).values()
+
+    assert alike(answer, forest.predict(many))
+    assert sum(given) == len(many)
+    assert max(given) <= 64
+
+
 def test_an_estimator_with_code_of_its_own_stays_as_it_is(tmp_path: Path) -> None:
     own = make_pipeline(FunctionTransformer(doubled), LogisticRegression(max_iter=900)).fit(FLOWERS, SPECIES)
     found = attempt.attempt(saved(own, tmp_path), context(tmp_path), "sklearn", {}, sklearn_file.opened)
