@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.schema import Table
 from ferryman_server.load import estimator as estimators
-from ferryman_server.optimize import boosted, boosters, imputer, isolation, trees
+from ferryman_server.optimize import boosted, boosters, imputer, isolation, labels, trees
 from ferryman_server.optimize.report import Precision
 
 # ONNX Runtime's kernels for trees know doubles since the third version of this domain.
@@ -67,7 +67,9 @@ def convert(estimator: Any, table: Table, types: Types) -> bytes:
         boosted.exact(graph, estimator)
     # Probabilities that nobody asks for would still be counted.
     first = graph.graph.output[0].name
-    told: bytes = select_model_inputs_outputs(graph, [first]).SerializeToString()
+    asked = select_model_inputs_outputs(graph, [first])
+    labels.short(asked)
+    told: bytes = asked.SerializeToString()
     return told
 
 

@@ -7,6 +7,7 @@ answers at once, comes by `at_once`, before there is anything to await; all othe
 
 import time
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
@@ -33,17 +34,18 @@ class App:
         self.targets = {path.encode(): route for path, route in self._predicts.items()}
         """What `at_once` may be asked for: as the request's line says it."""
         self._revision = (b"x-ferryman-revision", serving.settings.revision.encode())
+        last = (b"%b: %b" % self._revision).replace(b"%", b"%%")
+        self._plain = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncontent-length: %d\r\n" + last + b"\r\n\r\n%b"
         self._handing: Handing | None = None
 
     # --- at once ---
 
-    def at_once(self, route: Route, fields: list[tuple[bytes, bytes]], body: bytes) -> bytes | Mapping[str, object]:
+    def at_once(self, route: Route, headers: dict[bytes, bytes], body: bytes) -> bytes | Mapping[str, object]:
         """The whole answer to a POST; or what a scope needs for ASGI to go on with it."""
         serving = self._serving
         plane = serving.plane
         if plane is None or serving.phase is not Phase.READY or not plane.prompt or len(body) > self._most:
             return {}
-        headers = dict(fields)
         if serving.witnesses is not None:
             witness = self._witness(route.protocol, route.path, headers)
             if witness is not None:
@@ -56,6 +58,8 @@ class App:
         if isinstance(response, Begun):
             return {_BEGUN: response}
         self._measures.answered(route.protocol, response.status, time.perf_counter() - began)
+        if response.status == HTTPStatus.OK and not response.headers and b"x-request-id" not in headers:
+            return self._plain % (response.content_type, len(response.body), response.body)
         head = [b"%b: %b\r\n" % field for field in self._head(response, headers)]
         return b"".join((STATUS_LINE[response.status], *head, b"\r\n", response.body))
 

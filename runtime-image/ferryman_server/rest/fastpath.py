@@ -23,7 +23,7 @@ class Application(Protocol):
 
     targets: Mapping[bytes, Route]
 
-    def at_once(self, route: Route, fields: list[tuple[bytes, bytes]], body: bytes) -> bytes | Mapping[str, object]:
+    def at_once(self, route: Route, headers: dict[bytes, bytes], body: bytes) -> bytes | Mapping[str, object]:
         """The whole answer; or what the scope is to have besides."""
 
 
@@ -34,15 +34,11 @@ class FastPath(http1.Protocol):
         super().__init__(*given, **named)
         self._application = cast(Application, self.app)
         self._targets: Mapping[bytes, Route] = getattr(self.app, "targets", {})  # some only speak ASGI
-        self._left = 0
+        self._left = _MOST
         self._route: Route | None = None  # of the request whose beginning is put off
         self._fields: list[tuple[bytes, bytes]] = []
+        self._named: dict[bytes, bytes] = {}
         self._piece = b""
-
-    def data_received(self, data: bytes) -> None:
-        """Asyncio's own entrance."""
-        self._left = _MOST
-        super().data_received(data)
 
     def on_message_begin(self) -> None:
         """Uvicorn would make the scope here."""
@@ -55,7 +51,7 @@ class FastPath(http1.Protocol):
         if route is None or not self._hopeful():
             self._begin()
             return
-        self._left -= 1
+        self._left -= 1  # until the piece has been read
         self._route, self._piece, self.cycle = route, b"", http1.NONE
         self.headers = []  # what comes after the body is none of its headers
 
@@ -65,44 +61,49 @@ class FastPath(http1.Protocol):
             if not self._piece:
                 self._piece = body
                 return
-            self._piece_read()
+            self._begin_late()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Answer, or begin."""
         route = self._route
         if route is not None:
-            answer = self._application.at_once(route, self._fields, self._piece)
+            answer = self._application.at_once(route, self._named, self._piece)
             if isinstance(answer, bytes):
                 self._route, self.scope = None, _ANSWERED
                 self.transport.write(answer)
                 self.on_response_complete()
                 return
-            self._piece_read()
+            self._begin_late()
             cast(dict[str, object], self.scope).update(answer)
         super().on_message_complete()
 
     def _hopeful(self) -> bool:
-        parser = self.parser
+        parser, named = self.parser, dict(self._fields)
+        self._named = named
         return bool(
-            self._left
+            parser.get_method() == b"POST"
+            and self._left
             and self.cycle.response_complete
             and not self.pipeline
             and not self.flow.write_paused
-            and not self.expect_100_continue
-            and parser.get_method() == b"POST"
-            and parser.get_http_version() == "1.1"
+            and b"expect" not in named
             and parser.should_keep_alive()
-            and not parser.should_upgrade()
+            # without a word on the connection that can only be HTTP/1.1, and nothing to upgrade to
+            and (b"connection" not in named or (parser.get_http_version() == "1.1" and not parser.should_upgrade()))
         )
 
     def _piece_read(self) -> None:
         """What is not whole by now has to be waited for."""
+        self._left = _MOST
         if self._route is not None:
-            self._route, self.expect_100_continue = None, False  # as its head said, whatever came after its body
-            self._begin()
-            if self._piece:
-                super().on_body(self._piece)
+            self._begin_late()
+
+    def _begin_late(self) -> None:
+        self._route, self.expect_100_continue = None, False  # as its head said, whatever came after its body
+        self._begin()
+        if self._piece:
+            super().on_body(self._piece)
 
     def _begin(self) -> None:
         url, expects = self.url, self.expect_100_continue

@@ -9,6 +9,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 from sklearn.cluster import KMeans
@@ -56,6 +57,15 @@ MATRICES: dict[str, Callable[[], Any]] = {
         FLOWERS, NAMES[SPECIES]
     ),
     "an imputer": lambda: make_pipeline(SimpleImputer(), LogisticRegression(max_iter=900)).fit(FLOWERS, SPECIES),
+    "labels that do not begin at 0": lambda: make_pipeline(StandardScaler(), LogisticRegression()).fit(
+        FLOWERS, np.array([3, 7, 5])[SPECIES]
+    ),
+    "labels that are truths": lambda: make_pipeline(StandardScaler(), LogisticRegression()).fit(
+        FLOWERS, SPECIES == 1
+    ),
+    "labels that are real numbers": lambda: make_pipeline(StandardScaler(), LogisticRegression()).fit(
+        FLOWERS, SPECIES.astype(float)
+    ),
     "a tree": lambda: DecisionTreeClassifier(random_state=0).fit(FLOWERS, SPECIES),
     "a forest": lambda: RandomForestClassifier(20, random_state=0).fit(POINTS, CLASSES),
     "a forest that knows gaps": lambda: RandomForestClassifier(20, random_state=0).fit(HOLED, CLASSES),
@@ -264,6 +274,18 @@ def test_many_rows_go_through_a_forest_in_pieces_and_come_back_in_their_order(ki
     assert alike(answer, forest.predict(many))
     assert sum(given) == len(many)
     assert max(given) <= 64
+
+
+@pytest.mark.parametrize(
+    ("labels", "steps"), [((0, 1, 2), 0), ((3, 7, 5), 1), ((-1, 0, 1), 1), (("a", "b", "cc"), 1)], ids=str
+)
+def test_a_label_is_found_in_one_step_after_the_largest_score(labels: Any, steps: int) -> None:
+    estimator = make_pipeline(StandardScaler(), LogisticRegression()).fit(FLOWERS, np.array(labels)[SPECIES])
+    table = schemas.matrix(4)
+    nodes = onnx.load_from_string(graph.convert(estimator, table, graph.order(table)[0])).graph.node
+    kinds = [node.op_type for node in nodes]
+
+    assert kinds[kinds.index("ArgMax") + 1 :] == ["Gather"] * steps
 
 
 def test_an_estimator_with_code_of_its_own_stays_as_it_is(tmp_path: Path) -> None:
