@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 
 from ferryman_server import settings as contract
@@ -128,3 +129,8 @@ class Worker:
             return Height(0, helpers)
         told = dict(line.split(":", 1) for line in status.splitlines())
         return Height(int(told.get("VmHWM", "0 kB").split()[0]) * 1024, helpers)
+
+
+def of(workers: Mapping[int, Worker], phase: Phase) -> list[Worker]:
+    """Those that are in one phase of their lives."""
+    return [worker for worker in workers.values() if worker.phase is phase]

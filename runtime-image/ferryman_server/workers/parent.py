@@ -1,4 +1,4 @@
-"""The story of a pod with several workers: accept and hand out, start, watch, replace, drain, stop.
+"""The story of a pod with several workers: start, watch, replace, drain, stop.
 
 It knows nothing of models and protocols, and imports neither NumPy nor uvloop: it should be small, and never die.
 """
@@ -10,19 +10,19 @@ import pickle
 import signal
 import socket
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from ferryman_server import audience as audiences
-from ferryman_server import listen, log, reason
+from ferryman_server import log, reason
 from ferryman_server import settings as contract
 from ferryman_server.memory import Room
-from ferryman_server.workers import dealing, plan
+from ferryman_server.workers import crew, plan
 from ferryman_server.workers.board import Board, Pod
 from ferryman_server.workers.channel import Kind
 from ferryman_server.workers.crew import Phase, Worker
+from ferryman_server.workers.gate import Gate
 from ferryman_server.workers.said import Ready
 
 _TICK = 0.5
@@ -67,9 +67,7 @@ class Parent:
         self._ever = False
         self._busy = 0
         self._looked = self._evened = 0.0
-        self._held: deque[tuple[Kind, socket.socket]] = deque()
-        self._listeners: dict[Kind, socket.socket] = {}
-        self._listening = False
+        self._gate = Gate(settings, self._workers)
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
         self._changed = asyncio.Event()
@@ -82,7 +80,7 @@ class Parent:
             self._loop.add_signal_handler(number, self._signalled)
         self._loop.add_signal_handler(signal.SIGCHLD, self._reap)
         try:
-            self._bind()
+            self._gate.open()
         except reason.FatalError as error:
             self._audience.failed(error)
             return 1
@@ -90,7 +88,7 @@ class Parent:
         # Whatever ends all of us at once leaves nobody to say why: so it is said before.
         reason.publish(audiences.sudden_end(self._settings.model_name), self._settings.termination_log)
         self._start(1)
-        self._listen(now=True)
+        self._gate.listen(now=True)
         while self._code is None and not self._stopping.is_set():
             self._changed.clear()
             with contextlib.suppress(TimeoutError):
@@ -106,67 +104,13 @@ class Parent:
         if self._stopping.is_set():
             self._hurry.set()
         self._stopping.set()
+        self._gate.closing = True
         self._changed.set()
-
-    # --- connections ---
-
-    def _bind(self) -> None:
-        self._listeners[Kind.REST] = listen.rest(self._settings)
-        if self._settings.grpc_port:
-            self._listeners[Kind.GRPC] = listen.grpc(self._settings)
-        for listener in self._listeners.values():
-            listener.setblocking(False)
-
-    def _listen(self, *, now: bool) -> None:
-        if now == self._listening:
-            return
-        self._listening = now
-        for kind, listener in self._listeners.items():
-            if now:
-                self._loop.add_reader(listener, self._accept, kind, listener)
-            else:
-                self._loop.remove_reader(listener)
-
-    def _accept(self, kind: Kind, listener: socket.socket) -> None:
-        """One at a time: between two of them others may be heard."""
-        with contextlib.suppress(OSError):  # it has gone already, or there are too many
-            connection, _ = listener.accept()
-            self._deal(kind, connection)
-
-    def _deal(self, kind: Kind, connection: socket.socket) -> None:
-        """To the worker with the fewest; held where none takes any, and then no more are accepted."""
-        able = self._serving() or self._in(Phase.STARTING)
-        here = {worker.row: worker.connections(kind) for worker in able}
-        everywhere = {worker.row: sum(worker.connections(one) for one in self._listeners) for worker in able}
-        while here:
-            row = dealing.chosen(here, everywhere)
-            if self._workers[row].give(kind, connection):
-                return
-            del here[row]
-        self._held.append((kind, connection))
-        self._listen(now=False)
-
-    def _deal_held(self) -> None:
-        for _ in range(len(self._held)):
-            self._deal(*self._held.popleft())
-        if not self._held and not self._stopping.is_set():
-            self._listen(now=True)
-
-    def _even_out(self) -> None:
-        """Of each port by itself: eight connections of the one do not make up for one of the other."""
-        for kind in self._listeners:
-            surplus = dealing.surplus({worker.row: worker.connections(kind) for worker in self._serving()})
-            if surplus:
-                row, count = surplus
-                self._workers[row].part(kind, count)
 
     # --- workers ---
 
-    def _in(self, phase: Phase) -> list[Worker]:
-        return [worker for worker in self._workers.values() if worker.phase is phase]
-
     def _serving(self) -> list[Worker]:
-        return self._in(Phase.READY)
+        return crew.of(self._workers, Phase.READY)
 
     def _start(self, row: int) -> None:
         first = not self._ever and not self._wish.asked
@@ -184,7 +128,7 @@ class Parent:
                     case Kind.TAKEN:
                         worker.taken()
                     case Kind.REST:
-                        self._deal(Kind.REST, socket.socket(fileno=message.descriptor))
+                        self._gate.deal(Kind.REST, socket.socket(fileno=message.descriptor))
                     case Kind.READY:
                         self._ready(worker, pickle.loads(message.body))  # noqa: S301 - our own
                     case Kind.FAILED:
@@ -195,8 +139,7 @@ class Parent:
             pass
         else:
             self._loop.remove_reader(worker.channel)
-        if self._held:
-            self._deal_held()
+        self._gate.deal_held()
 
     def _ready(self, worker: Worker, ready: Ready) -> None:
         worker.ready = ready
@@ -231,12 +174,12 @@ class Parent:
         if not self._stopping.is_set() and worker.phase is not Phase.LEAVING:
             self._died(worker, code)
         for kind, connection in worker.undelivered():
-            self._deal(kind, connection)
+            self._gate.deal(kind, connection)
 
     def _died(self, worker: Worker, code: int) -> None:
         cause = worker.failure or self._cause(worker, code)
         self._told[Pod.REPLACED] += 1
-        if not self._in(Phase.READY) and not self._in(Phase.STARTING):
+        if not self._serving() and not crew.of(self._workers, Phase.STARTING):
             self._audience.failed(cause)
             self._code = 128 - code if code < 0 else code or 1
             return
@@ -270,11 +213,10 @@ class Parent:
             if worker.silence(now) > _SILENT:
                 log.line(f"Worker {worker.row} has not stirred for {_SILENT:.0f} s: it is ended")
                 worker.kill()
-        if self._held:
-            self._deal_held()
+        self._gate.deal_held()
         if now - self._evened >= _EVEN:
             self._evened = now
-            self._even_out()
+            self._gate.even_out()
         if self._wish.workers > 1:
             self._fit(serving, now)
 
@@ -332,13 +274,7 @@ class Parent:
         if self._serving():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), seconds)
-        self._listen(now=False)
-        for kind, listener in self._listeners.items():
-            listener.setblocking(False)
-            with contextlib.suppress(OSError):
-                while True:
-                    self._deal(kind, listener.accept()[0])
-            listener.close()
+        self._gate.close()
         for worker in self._workers.values():
             worker.tell_to_stop()
         deadline = time.monotonic() + _FINISH

@@ -1,0 +1,93 @@
+"""Where a pod's connections come in: each goes to the worker with the fewest, and moves when they become uneven."""
+
+import asyncio
+import contextlib
+import socket
+from collections import deque
+from collections.abc import Mapping
+
+from ferryman_server import listen
+from ferryman_server import settings as contract
+from ferryman_server.workers import crew, dealing
+from ferryman_server.workers.channel import Kind
+from ferryman_server.workers.crew import Phase, Worker
+
+
+class Gate:
+    """The parent's ports."""
+
+    closing = False
+    """Connections that nobody could take will not be followed by others."""
+
+    def __init__(self, settings: contract.Settings, workers: Mapping[int, Worker]) -> None:
+        self._settings = settings
+        self._workers = workers
+        self._held: deque[tuple[Kind, socket.socket]] = deque()
+        self._listeners: dict[Kind, socket.socket] = {}
+        self._listening = False
+
+    def open(self) -> None:
+        """Take the ports; `FatalError` if one is taken."""
+        self._listeners[Kind.REST] = listen.rest(self._settings)
+        if self._settings.grpc_port:
+            self._listeners[Kind.GRPC] = listen.grpc(self._settings)
+        for listener in self._listeners.values():
+            listener.setblocking(False)
+
+    def listen(self, *, now: bool) -> None:
+        """Accept what comes, or let it wait."""
+        if now == self._listening:
+            return
+        self._listening = now
+        loop = asyncio.get_running_loop()
+        for kind, listener in self._listeners.items():
+            if now:
+                loop.add_reader(listener, self._accept, kind, listener)
+            else:
+                loop.remove_reader(listener)
+
+    def _accept(self, kind: Kind, listener: socket.socket) -> None:
+        """One at a time: between two of them others may be heard."""
+        with contextlib.suppress(OSError):  # it has gone already, or there are too many
+            connection, _ = listener.accept()
+            self.deal(kind, connection)
+
+    def deal(self, kind: Kind, connection: socket.socket) -> None:
+        """To the worker with the fewest; held where none takes any, and then no more are accepted."""
+        able = crew.of(self._workers, Phase.READY) or crew.of(self._workers, Phase.STARTING)
+        here = {worker.row: worker.connections(kind) for worker in able}
+        everywhere = {worker.row: sum(worker.connections(one) for one in self._listeners) for worker in able}
+        while here:
+            row = dealing.chosen(here, everywhere)
+            if self._workers[row].give(kind, connection):
+                return
+            del here[row]
+        self._held.append((kind, connection))
+        self.listen(now=False)
+
+    def deal_held(self) -> None:
+        """Try again with those that nobody took."""
+        if not self._held:
+            return
+        for _ in range(len(self._held)):
+            self.deal(*self._held.popleft())
+        if not self._held and not self.closing:
+            self.listen(now=True)
+
+    def even_out(self) -> None:
+        """Of each port by itself: eight connections of the one do not make up for one of the other."""
+        for kind in self._listeners:
+            serving = crew.of(self._workers, Phase.READY)
+            surplus = dealing.surplus({worker.row: worker.connections(kind) for worker in serving})
+            if surplus:
+                row, count = surplus
+                self._workers[row].part(kind, count)
+
+    def close(self) -> None:
+        """Take in who stands before the ports, and nobody after them."""
+        self.listen(now=False)
+        for kind, listener in self._listeners.items():
+            with contextlib.suppress(OSError):
+                while True:
+                    self.deal(kind, listener.accept()[0])
+            listener.close()
