@@ -65,9 +65,11 @@ class Runner:
         if not piece or count <= piece:
             answer: Array = self._session.run(self._outputs, given)[0]
             return answer
-        starts = range(0, count, piece)
-        parts = [{name: array[at : at + piece] for name, array in given.items()} for at in starts]
-        return np.concatenate([self._session.run(self._outputs, part)[0] for part in parts])
+        pieces = -(-count // piece)  # of the same size, or one row more
+        parts = zip(*(np.array_split(array, pieces) for array in given.values()), strict=True)
+        return np.concatenate(
+            [self._session.run(self._outputs, dict(zip(given, part, strict=True)))[0] for part in parts]
+        )
 
     def _answer(self, answer: Array) -> Answer:
         if self._flat and answer.ndim == 2:
