@@ -182,6 +182,7 @@ class Life:
             serving.plane = await caching.plane(
                 settings, model, batcher, measures=measures, digest=digest, model_thread=model_thread
             )
+        await model_thread.call(warmup.settle)
         now = time.monotonic()
         measures.warmed(now - loaded_at, warm.seconds, warm.refused)
         log.line(

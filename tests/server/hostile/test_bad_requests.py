@@ -62,6 +62,18 @@ def test_a_bad_request_gets_a_sentence_and_the_next_one_its_answer(servers, line
     assert took <= SOON
 
 
+def test_ten_thousand_columns_never_make_it_look_through_all_that_it_has_loaded(servers):
+    [line] = [one for one in LINES if one.world == "iris" and one.wrong == "10,000 columns"]
+    took = []
+    with httpx.Client(base_url=servers["iris"].address, timeout=30) as http:
+        for _ in range(40):
+            before = spent(servers["iris"])
+            http.request(line.method, line.path, content=line.body, headers=line.headers)
+            took.append(spent(servers["iris"]) - before)
+
+    assert max(took) <= SOON
+
+
 @pytest.mark.parametrize("line", [one for one in LINES if one.world in IN_MEMORY], ids=str)
 async def test_a_bad_request_to_a_model_with_a_rare_schema_gets_a_sentence(line):
     model = Model("test", IN_MEMORY[line.world], lambda rows: {"y": rows.arrays[0]})
