@@ -31,6 +31,7 @@ POLICY = {
     "rules": [{"level": "Metadata", "users": ["left", "right"]}, {"level": "None"}],
 }
 TEN = {"canary": {"trafficPercent": 10}}
+CONFLICT = 409
 
 
 @dataclass
@@ -72,6 +73,12 @@ class Pair:
     def served(self, name: str) -> Served:
         self.kubectl("create", "namespace", name)
         return Served(self.kubectl.inside(name), "fraud")
+
+
+def _told(entry: dict[str, Any]) -> tuple[Any, ...]:
+    """What an entry of the audit log says, in the words that one needs."""
+    aim, code = entry["objectRef"], (entry.get("responseStatus") or {}).get("code")
+    return entry["requestReceivedTimestamp"], entry["verb"], aim["resource"], aim.get("name"), code
 
 
 def _seconds(timestamp: str) -> float:
@@ -163,7 +170,7 @@ def test_an_operator_that_is_told_to_end_leaves_the_lease_at_once(pair: Pair) ->
     assert pair.operators[acts].exit_code() == 0
 
 
-def test_an_operator_that_stood_still_writes_nothing_when_it_goes_on(pair: Pair) -> None:
+def test_an_operator_that_stood_still_changes_nothing_when_it_goes_on(pair: Pair) -> None:
     acts, waits = pair.start()
     many = [pair.served(f"still-{number}") for number in range(4)]
     for fraud in many:
@@ -186,7 +193,9 @@ def test_an_operator_that_stood_still_writes_nothing_when_it_goes_on(pair: Pair)
     until(lambda: "standing by" in pair.operators[acts].log().rpartition("starting anew")[2], what="it begins anew")
     for fraud in many:
         fraud.rests("Canary", "50/50")
-    assert pair.writes(acts, since=goes_on) == []
+    # what had passed the guard when it was stopped is sent yet, onto versions that have passed (docs/decisions/0010)
+    asked = [_told(each) for each in pair.writes(acts, since=goes_on) if each["objectRef"]["resource"] != "events"]
+    assert [each for each in asked if each[-1] != CONFLICT] == []
     assert pair.writes(waits, since=goes_on), "the other did what was to be done"
 
 
