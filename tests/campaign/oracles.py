@@ -16,13 +16,11 @@ from campaign.known import Known, made, pods, stables, templates
 from campaign.stage import NAME
 from campaign.world import TOKEN, WRITING, Run, sound
 from ferryman.cluster import kinds
+from ferryman.cluster.client import TIMEOUT
 from ferryman.render import names
 
 BOUND_SECONDS = 40.0
 """Until the end is reached after the last fault: the longest back-off, 30 s, and 10 s."""
-
-PATIENCE_SECONDS = 30.0
-"""For how long the operator waits for an answer (`cluster/client.py`)."""
 
 REMEMBERED = re.compile(r"/run/losses$|/observedGeneration$|/deployment\.kubernetes\.io/revision$")
 """Paths that tell of changes by others: pods that a candidate lost, edits of the spec, and of a pod template."""
@@ -71,7 +69,7 @@ def i3_no_churn(run: Run, known: Known) -> list[str]:
 
 def _comes_late(fault: Fault) -> bool:
     """Whether it lets a write arrive for which nobody waits: it may make what was removed, once (decision 10)."""
-    return isinstance(fault, Hold) and fault.on.verb == "patch" and fault.least > PATIENCE_SECONDS
+    return isinstance(fault, Hold) and fault.on.verb == "patch" and fault.least > (TIMEOUT.total or 0)
 
 
 def i4_bounded(run: Run) -> list[str]:

@@ -1,8 +1,8 @@
 """The fast path of HTTP/1.1: what came in one piece and can be answered at once is answered while it is read.
 
 Uvicorn begins with a request when its head is here: a scope, a cycle, an event, a task, and two messages for the
-answer. Two thirds of a small prediction's time would be theirs. So the beginning is put off until the piece that came
-has been read. If the request is whole by then, the application is asked for its bytes; if it has none, or the request
+answer. Half of a small prediction's time would be theirs. So the beginning is put off until the piece that came has
+been read. If the request is whole by then, the application is asked for its bytes; if it has none, or the request
 is not whole, it begins as uvicorn has it, and nobody can tell the difference.
 """
 
