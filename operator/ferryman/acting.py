@@ -27,7 +27,7 @@ from ferryman.events import Recorder
 from ferryman.followers import Followers
 from ferryman.news import News
 from ferryman.reconcile import Reconciler
-from ferryman.registry import Registry
+from ferryman.registry.answers import Registry
 from ferryman.settings import Settings
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)

@@ -32,7 +32,7 @@ from ferryman.followers import Followers
 from ferryman.look import Failing, Look
 from ferryman.observed import Observed
 from ferryman.outcome import Notice, Resource, Unresolved
-from ferryman.registry import Registry
+from ferryman.registry.answers import Registry
 from ferryman.render import names
 from ferryman.settings import Settings
 

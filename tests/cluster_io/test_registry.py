@@ -20,7 +20,7 @@ import pytest
 from ferryman.api.conditions import Reason
 from ferryman.api.revision import ResolvedModel
 from ferryman.outcome import Unresolved
-from ferryman.registry import REMEMBER_FAILURE_SECONDS, Registry
+from ferryman.registry.answers import REMEMBER_FAILURE_SECONDS, Registry
 from ferryman.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -268,7 +268,7 @@ async def test_a_registry_that_keeps_one_waiting_in_vain_keeps_no_other_waiting(
 
 async def test_a_registry_that_is_back_is_asked_by_all_again(mlflow: Mlflow, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr("ferryman.registry.SLOW", 0.0)  # whatever fails is taken for silence
+    monkeypatch.setattr("ferryman.registry.answers.SLOW", 0.0)  # whatever fails is taken for silence
     ahead = [0.0]
     registry = Registry(Settings(tracking_uri=mlflow.url), lambda: time.monotonic() + ahead[0])
     mlflow.down = True
@@ -307,7 +307,7 @@ def unanswered(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
 MANY_AT_ONCE = """
 import sys, time
 from concurrent.futures import ThreadPoolExecutor
-from ferryman import registry
+from ferryman.registry import questions
 from ferryman.api.reference import RegistryReference
 
 class Slow:
@@ -319,7 +319,7 @@ sys.meta_path.insert(0, Slow())
 
 def ask(version):
     time.sleep(version * 0.2)  # while others are in the middle of it
-    return registry._look_up("http://127.0.0.1:9", f"models:/m/{version}", RegistryReference("m", str(version), None))
+    return questions.look_up("http://127.0.0.1:9", f"models:/m/{version}", RegistryReference("m", str(version), None))
 
 with ThreadPoolExecutor(8) as pool:
     for answer in pool.map(ask, range(1, 9)):

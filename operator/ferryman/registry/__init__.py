@@ -1,0 +1,1 @@
+"""The model registry: the only place that talks to MLflow."""

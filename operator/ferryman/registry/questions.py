@@ -1,0 +1,87 @@
+"""What is asked of MLflow, and what its answers and refusals mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ferryman.api.conditions import Reason
+from ferryman.api.reference import RegistryReference
+from ferryman.api.revision import ResolvedModel
+from ferryman.outcome import Unresolved
+from ferryman.registry import client
+
+
+def look_up(tracking: str, uri: str, name: RegistryReference) -> ResolvedModel | Unresolved:
+    """Ask MLflow which bytes a name means, from a thread."""
+    mlflow, failure = client.connected(tracking)
+    try:
+        if name.logged is not None:
+            return _logged(tracking, mlflow.get_logged_model(name.logged), uri, name.logged)
+        found = (
+            mlflow.get_model_version_by_alias(name.name, name.alias)
+            if name.alias is not None
+            else mlflow.get_model_version(name.name, str(name.version))
+        )
+    except failure as error:
+        if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"}:
+            return _unknown(mlflow, failure, tracking, name, error)
+        return away(tracking, str(error.message))
+    except Exception as error:  # noqa: BLE001 what a broken registry can raise has no end
+        return away(tracking, f"{type(error).__name__}: {error}")
+    # an answer of nothing, or of another question, would read as a version without a number
+    if found.name != name.name or str(found.version) != (name.version or str(found.version)) or not found.version:
+        return away(tracking, f"an answer that does not speak of {uri}")
+    return ResolvedModel(
+        uri=f"models:/{name.name}/{found.version}",
+        requested=uri,
+        version=str(found.version),
+        source=found.source or None,
+        run_id=found.run_id or None,
+    )
+
+
+def _logged(tracking: str, model: Any, uri: str, wanted: str) -> ResolvedModel | Unresolved:
+    """Return a logged model, which never changes: its id is as good as a version."""
+    if model.model_id != wanted:
+        return away(tracking, f"an answer that does not speak of {uri}")
+    return ResolvedModel(
+        uri=uri, requested=uri, source=model.artifact_location or None, run_id=model.source_run_id or None
+    )
+
+
+def _unknown(mlflow: Any, failure: type[Exception], tracking: str, name: RegistryReference, error: Any) -> Unresolved:
+    """Tell a missing version or alias from a missing model."""
+    if name.logged is not None:
+        return Unresolved(
+            Reason.MODEL_NOT_FOUND,
+            f'MLflow at {tracking} has no logged model "{name.logged}"; log it, or correct spec.model.uri',
+        )
+    try:
+        mlflow.get_registered_model(name.name)
+    except failure as missing:
+        if getattr(missing, "error_code", "") != "RESOURCE_DOES_NOT_EXIST":
+            return away(tracking, str(missing))
+        return Unresolved(
+            Reason.MODEL_NOT_FOUND,
+            f'MLflow at {tracking} has no registered model "{name.name}"; register it, or correct spec.model.uri',
+        )
+    if name.alias is not None:
+        return Unresolved(
+            Reason.ALIAS_NOT_FOUND,
+            f'model "{name.name}" has no alias "{name.alias}" in MLflow; set it, or correct spec.model.uri',
+        )
+    if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+        return Unresolved(
+            Reason.VERSION_NOT_FOUND,
+            f'model "{name.name}" has no version {name.version} in MLflow; register it, or correct spec.model.uri',
+        )
+    return away(tracking, str(error))
+
+
+def away(tracking: str, detail: str) -> Unresolved:
+    """Return that the registry did not answer, with what it did instead."""
+    said = " ".join(detail.split())[:300]
+    return Unresolved(
+        Reason.REGISTRY_UNAVAILABLE,
+        f"MLflow at {tracking} did not answer ({said}); it is asked again, and what was resolved before serves on",
+    )
