@@ -28,6 +28,7 @@ from ferryman.followers import Followers
 from ferryman.news import News
 from ferryman.reconcile import Reconciler
 from ferryman.registry.answers import Registry
+from ferryman.registry.scribe import Scribe
 from ferryman.settings import Settings
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -61,11 +62,13 @@ async def act(
     if kinds.MODEL_DEPLOYMENT.plural not in present:
         log.warning("the cluster does not know ModelDeployments yet; waiting for the CRD")
     registry, followers = Registry(chosen, clock), Followers()
+    scribe: Scribe[Key] = Scribe(chosen, clock, lease.guard, moved=registry.forget, wake=lambda key: queue.add(key))  # noqa: PLW0108 the queue comes later
     reconciler = Reconciler(
         client=api,
         mesh=Mesh(api, clock, present=mesh),
         nodes=Nodes(api, clock),
         registry=registry,
+        scribe=scribe,
         followers=followers,
         recorder=Recorder(lambda event: api.create(kinds.EVENT, event), clock, platform.node()),
         settings=chosen,
@@ -104,6 +107,7 @@ async def act(
         await lease.release()
         await _end(parts, STOP_SECONDS)
         registry.close()
+        scribe.close()
     return ending
 
 

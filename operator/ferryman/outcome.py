@@ -31,6 +31,51 @@ class Unresolved:
 
 
 @dataclass(frozen=True, slots=True)
+class Tag:
+    """A tag that a version in the registry is to bear."""
+
+    model: str
+    version: str
+    key: str
+    value: str
+
+    @property
+    def said(self) -> str:
+        """Return it in words, by which it is known again."""
+        return f"models:/{self.model}/{self.version} {self.key}: {self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """An alias that is to stand for a version in the registry."""
+
+    model: str
+    alias: str
+    version: str
+    instead_of: str | None = None
+    """The version that it must stand for now; where it stands for another it is left alone."""
+
+    @property
+    def said(self) -> str:
+        """Return it in words, by which it is known again."""
+        instead = f" instead of {self.instead_of}" if self.instead_of is not None else ""
+        return f"models:/{self.model}@{self.alias} is {self.version}{instead}"
+
+
+Entry = Tag | Alias
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the registry was told since the status was last written."""
+
+    done: frozenset[str] = frozenset()
+    """The entries that it has taken, in words."""
+    failure: Unresolved | None = None
+    """What kept it from taking the next one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Something that people should hear of: an Event on the ModelDeployment."""
 
@@ -63,5 +108,7 @@ class Plan:
     """Owned children to delete, in order, with their UID as precondition."""
     notices: tuple[Notice, ...]
     """Published after the writes."""
+    entries: tuple[Entry, ...]
+    """What the registry is still to be told, after everything else, and beside it."""
     wake_after: float | None
     """In how many seconds to look again even if nothing happens; None when only an event can change anything."""

@@ -7,23 +7,26 @@ between any two writes ends where a run without it does.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ferryman import children, facts, journal, notices, report, waits
+from ferryman import children, facts, journal, notices, report, waits, writeback
 from ferryman.api import conditions, reference
-from ferryman.api.conditions import ConditionType, Reason
+from ferryman.api.conditions import ConditionType, Reason, Verdict
 from ferryman.api.revision import ResolvedModel, Revision
 from ferryman.api.run import Run
 from ferryman.api.status import ModelDeploymentStatus, Phase
 from ferryman.observed import Observed
-from ferryman.outcome import Notice, Plan, Resource, Unresolved
+from ferryman.outcome import Notice, Plan, Resource, Told, Unresolved
 from ferryman.render import revision as revisions
 from ferryman.rollout import machine, memory, record, retirement, stability, steps, traffic
 from ferryman.rollout.decided import Decided
 from ferryman.rollout.record import World
 from ferryman.rollout.retirement import Delays
 from ferryman.settings import Settings
+
+NOTHING_TOLD = Told()
 
 SETTLE_SECONDS = 0.5
 """How soon to look again after a step or a write: the route's new text has reached Envoy by then."""
@@ -35,6 +38,8 @@ def plan(
     resolved: ResolvedModel | Unresolved,
     settings: Settings,
     now: datetime,
+    *,
+    told: Told = NOTHING_TOLD,
 ) -> Plan:
     """Decide what is to be done for one ModelDeployment."""
     rollout, resolved = resource.spec.rollout, _remembered(resource, resolved)
@@ -61,8 +66,15 @@ def plan(
     decided = Decided(before, signal, world, split, delays)
     wait = waits.waiting(world, split, retirement.next_end(after, now, delays))
     decisions = journal.told(resource.status.decisions, decided, wait)
-    status = _status(resource, decided, resolved, settings).model_copy(
-        update={"decisions": decisions, "waiting": waits.stamped(wait, resource.status.waiting, now)}
+    entries = writeback.wanted(resource, after, world.wish)
+    left = writeback.pending(resource, entries, told)
+    claims = writeback.verdicts(resource, left, told, allowed=settings.write_back)
+    status = _status(resource, decided, resolved, settings, claims).model_copy(
+        update={
+            "decisions": decisions,
+            "waiting": waits.stamped(wait, resource.status.waiting, now),
+            "written_back": [entry.said for entry in entries if entry not in left] if entries else None,
+        }
     )
     objects = children.objects(resource, decided, status, settings)
     return Plan(
@@ -75,6 +87,7 @@ def plan(
             *notices.moved(resource.status.traffic, status.traffic),
             *_warnings(resource.status, status),
         ),
+        entries=left if settings.write_back else (),
         wake_after=_wake_after(decided),
     )
 
@@ -102,17 +115,22 @@ def _wish(
 
 
 def _status(
-    resource: Resource, decided: Decided, resolved: ResolvedModel | Unresolved, settings: Settings
+    resource: Resource,
+    decided: Decided,
+    resolved: ResolvedModel | Unresolved,
+    settings: Settings,
+    beside: Sequence[Verdict],
 ) -> ModelDeploymentStatus:
-    """Return the status: decisions from the record, facts from what was observed."""
+    """Return the status: decisions from the record, facts from what was observed, and what is claimed `beside`."""
     world, meta = decided.world, resource.meta
     after = world.record
-    claims = report.verdicts(world, resolved, decided.split)
+    *others, ready = report.verdicts(world, resolved, decided.split)
+    claims = [*others, *beside, ready]
     return ModelDeploymentStatus(
         observed_generation=meta.generation,
         phase=after.phase,
         url=facts.url(meta, resource.spec, settings.cluster_domain),
-        reason=claims[-1].reason,
+        reason=ready.reason,
         stable=facts.counted(after.stable, world.observed),
         candidate=facts.counted(after.candidate, world.observed),
         run=_shown(after.run) if after.run is not None else None,

@@ -33,6 +33,7 @@ from ferryman.look import Failing, Look
 from ferryman.observed import Observed
 from ferryman.outcome import Notice, Resource, Unresolved
 from ferryman.registry.answers import Registry
+from ferryman.registry.scribe import Scribe
 from ferryman.render import names
 from ferryman.settings import Settings
 
@@ -59,6 +60,7 @@ class Reconciler:
     mesh: Mesh
     nodes: Nodes
     registry: Registry
+    scribe: Scribe[Key]
     followers: Followers
     recorder: Recorder
     settings: Settings
@@ -86,6 +88,7 @@ class Reconciler:
         except errors.NotFound:
             metrics.forget(key.namespace, key.name)
             self.followers.gone(key)
+            self.scribe.forget(key)
             return None
         meta = ObjectMeta.model_validate(body["metadata"])
         if meta.deletion_timestamp is not None:
@@ -104,7 +107,8 @@ class Reconciler:
         if _room_matters(spec, standing):
             observed = replace(observed, nodes=await self.nodes())
         resource = Resource(meta, spec, standing, _verbs(body))
-        decided = plan.plan(resource, observed, resolved, self.settings, self.now())
+        told = self.scribe.told(key)
+        decided = plan.plan(resource, observed, resolved, self.settings, self.now(), told=told)
 
         recorded = await look.record(setback.kept(decided.status, standing, meta.generation))
         try:
@@ -124,12 +128,14 @@ class Reconciler:
                 self._tell(meta, notice)
         # What was refused before is not any more.
         recorded = await look.record(decided.status) or recorded
+        told_again = self.scribe.tell(key, decided.entries, told)
 
         waits = (
             (decided.wake_after, True),
             (AFTER_WRITE_SECONDS, recorded or writes > 0),
             (STARTING_SECONDS, _starts(decided.status, observed)),
             (UNRESOLVED_SECONDS, isinstance(resolved, Unresolved)),
+            (told_again, True),
             (self.settings.registry_poll_seconds, _may_move(spec.model.uri)),
         )
         return min((seconds for seconds, due in waits if due and seconds is not None), default=None)

@@ -41,6 +41,8 @@ class Settings(BaseModel):
     """How often the registry is asked where an alias points."""
     registry_timeout_seconds: Annotated[float, Field(gt=0)] = 5.0
     """How long one question to the registry may take."""
+    write_back: bool = False
+    """Whether the registry may be told of releases, where a ModelDeployment asks for that."""
     webhook_port: Annotated[int, Field(ge=0, le=65535)] = 0
     """Where MLflow's webhooks are heard; 0 means nowhere."""
     webhook_secret: Annotated[str, Field(repr=False)] = ""

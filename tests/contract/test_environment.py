@@ -39,6 +39,7 @@ def test_the_defaults_of_the_chart_are_those_of_the_operator() -> None:
         "trackingUri": chosen.tracking_uri,
         "pollSeconds": chosen.registry_poll_seconds,
         "timeoutSeconds": chosen.registry_timeout_seconds,
+        "writeBack": chosen.write_back,
         "webhook": {"enabled": bool(chosen.webhook_port), "secretName": chosen.webhook_secret, "secretKey": "secret"},
     }
     assert values["rollout"] == {"drainSeconds": chosen.drain_seconds}

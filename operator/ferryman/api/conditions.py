@@ -34,6 +34,9 @@ class ConditionType(StrEnum):
     operator may not look at nodes. It warns and holds nothing up."""
     CANDIDATE_HEALTHY = "CandidateHealthy"
     """The revision that the spec asks for runs, or is on its way without a known obstacle."""
+    REGISTRY_UPDATED = "RegistryUpdated"
+    """The registry says what became of each version, as `spec.model.registry` asks. Absent where nothing is asked. It
+    holds nothing up."""
     READY = "Ready"
     """What the spec asks for is what serves."""
 
@@ -58,6 +61,15 @@ class Reason(StrEnum):
     """The registry has the model, and no such version of it."""
     ALIAS_NOT_FOUND = "AliasNotFound"
     """The registry has the model, and no such alias on it."""
+
+    WRITTEN_BACK = "WrittenBack"
+    """The registry was told of everything that `spec.model.registry` asks for."""
+    WRITE_BACK_PENDING = "WriteBackPending"
+    """The registry is being told."""
+    WRITE_BACK_NOT_ALLOWED = "WriteBackNotAllowed"
+    """The spec asks to write to the registry, and the installation does not allow it (chart: `mlflow.writeBack`)."""
+    REGISTRY_REFUSED = "RegistryRefused"
+    """The registry does not let the operator's account write; the message says what."""
 
     STABLE_SERVES = "StableServes"
     """The stable revision has ready pods."""

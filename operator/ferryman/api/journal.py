@@ -107,6 +107,8 @@ class LastRollout(Model):
 
     revision: str
     """The candidate of that run."""
+    uri: str = ""
+    """The model that the candidate served, or was to serve."""
     replaced: str = ""
     """The revision that was stable when it ended."""
     outcome: Outcome

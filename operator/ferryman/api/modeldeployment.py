@@ -14,6 +14,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from ferryman.api import reference
 from ferryman.api.base import SUBDOMAIN, Model, rule, ruled
+from ferryman.api.registry import Registry
 from ferryman.api.rollout import Rollout
 from ferryman.api.scaling import Scaling
 from ferryman.api.server import GPU, Server
@@ -50,7 +51,30 @@ class ModelSource(Model):
     """Which model is served, and how its bytes are read."""
 
     model_config = ConfigDict(
-        json_schema_extra=ruled(*(rule(cel, message, ".uri") for cel, message in reference.CEL_RULES))
+        json_schema_extra=ruled(
+            *(rule(cel, message, ".uri") for cel, message in reference.CEL_RULES),
+            rule(
+                "!has(self.registry) || !has(self.registry.writeBack) || !self.registry.writeBack || "
+                "self.uri.matches('^models:/[^/@]+[/@]')",
+                "spec.model.registry.writeBack needs a registered model: spec.model.uri must have the form "
+                "models:/NAME/VERSION or models:/NAME@ALIAS",
+                ".registry",
+            ),
+            rule(
+                "!has(self.registry) || !has(self.registry.onRollback) || self.registry.onRollback != 'Restore' || "
+                "self.uri.contains('@')",
+                "spec.model.registry.onRollback: Restore needs an alias to restore: spec.model.uri must have the "
+                "form models:/NAME@ALIAS",
+                ".registry",
+            ),
+            rule(
+                "!has(self.registry) || !has(self.registry.stableAlias) || "
+                "!self.uri.endsWith('@' + self.registry.stableAlias)",
+                "spec.model.registry.stableAlias must not be the alias that spec.model.uri follows: a promotion "
+                "would undo a move of it that came meanwhile",
+                ".registry",
+            ),
+        )
     )
 
     uri: Annotated[str, Field(max_length=1024), AfterValidator(reference.checked)]
@@ -68,6 +92,9 @@ class ModelSource(Model):
     """A Secret in the same namespace whose keys become environment variables of the step that fetches the
     artefact (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL, MLFLOW_TRACKING_TOKEN, ...). The
     operator never reads it, and the serving container never sees it."""
+
+    registry: Registry = Registry()
+    """What the registry is told of this model's releases. A change starts no revision."""
 
 
 class Routing(Model):

@@ -94,6 +94,8 @@ class ModelDeploymentStatus(Model):
     """What became of the verbs that stand in the object's annotations."""
     last_rollout: LastRollout | None = None
     """How the last run ended."""
+    written_back: list[str] | None = None
+    """What the registry was told, as far as it is still to be so: versions' tags, and aliases."""
     traffic: Traffic | None = None
     """How the route splits live traffic, as read back from it."""
     waiting: Waiting | None = None

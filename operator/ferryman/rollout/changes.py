@@ -208,6 +208,7 @@ def _ended(world: World, record: Record, outcome: Outcome, reason: Reason, messa
     started = record.run.started if record.run is not None else candidate.since
     last = LastRollout(
         revision=candidate.revision,
+        uri=candidate.model.uri,
         replaced=stable.revision,
         outcome=outcome,
         reason=reason.value,
