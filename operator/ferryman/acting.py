@@ -29,6 +29,7 @@ from ferryman.news import News
 from ferryman.reconcile import Reconciler
 from ferryman.registry.answers import Registry
 from ferryman.registry.scribe import Scribe
+from ferryman.registry.signatures import Signatures
 from ferryman.settings import Settings
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -61,13 +62,14 @@ async def act(
     mesh = kinds.VIRTUAL_SERVICE.plural in present
     if kinds.MODEL_DEPLOYMENT.plural not in present:
         log.warning("the cluster does not know ModelDeployments yet; waiting for the CRD")
-    registry, followers = Registry(chosen, clock), Followers()
+    registry, signatures, followers = Registry(chosen, clock), Signatures(chosen, clock), Followers()
     scribe: Scribe[Key] = Scribe(chosen, clock, lease.guard, moved=registry.forget, wake=lambda key: queue.add(key))  # noqa: PLW0108 the queue comes later
     reconciler = Reconciler(
         client=api,
         mesh=Mesh(api, clock, present=mesh),
         nodes=Nodes(api, clock),
         registry=registry,
+        signatures=signatures,
         scribe=scribe,
         followers=followers,
         recorder=Recorder(lambda event: api.create(kinds.EVENT, event), clock, platform.node()),
@@ -107,6 +109,7 @@ async def act(
         await lease.release()
         await _end(parts, STOP_SECONDS)
         registry.close()
+        signatures.close()
         scribe.close()
     return ending
 

@@ -40,6 +40,7 @@ def plan(
     now: datetime,
     *,
     told: Told = NOTHING_TOLD,
+    breaks: tuple[str, ...] | None = None,
 ) -> Plan:
     """Decide what is to be done for one ModelDeployment."""
     rollout, resolved = resource.spec.rollout, _remembered(resource, resolved)
@@ -57,6 +58,7 @@ def plan(
         scaling=resource.spec.scaling,
         observed=observed,
         now=now,
+        breaks=breaks,
         verbs=resource.verbs,
     )
     after, signal = machine.advance(world)
@@ -68,7 +70,10 @@ def plan(
     decisions = journal.told(resource.status.decisions, decided, wait)
     entries = writeback.wanted(resource, after, world.wish)
     left = writeback.pending(resource, entries, told)
-    claims = writeback.verdicts(resource, left, told, allowed=settings.write_back)
+    claims = [
+        *report.compatible(world),
+        *writeback.verdicts(resource, left, told, allowed=settings.write_back),
+    ]
     status = _status(resource, decided, resolved, settings, claims).model_copy(
         update={
             "decisions": decisions,

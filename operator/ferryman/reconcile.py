@@ -19,6 +19,7 @@ from ferryman import metrics, plan
 from ferryman.api import conditions, reference
 from ferryman.api.conditions import ConditionType, Reason, Verdict
 from ferryman.api.modeldeployment import ModelDeploymentSpec, ObjectMeta
+from ferryman.api.revision import ResolvedModel
 from ferryman.api.rollout import Surge
 from ferryman.api.status import ModelDeploymentStatus, Phase
 from ferryman.cluster import apply, errors, kinds, observe, setback
@@ -34,7 +35,10 @@ from ferryman.observed import Observed
 from ferryman.outcome import Notice, Resource, Unresolved
 from ferryman.registry.answers import Registry
 from ferryman.registry.scribe import Scribe
+from ferryman.registry.signatures import Signatures
 from ferryman.render import names
+from ferryman.rollout import compatibility
+from ferryman.rollout.compatibility import Released
 from ferryman.settings import Settings
 
 LOOK_SECONDS = 60.0
@@ -60,6 +64,7 @@ class Reconciler:
     mesh: Mesh
     nodes: Nodes
     registry: Registry
+    signatures: Signatures
     scribe: Scribe[Key]
     followers: Followers
     recorder: Recorder
@@ -107,8 +112,8 @@ class Reconciler:
         if _room_matters(spec, standing):
             observed = replace(observed, nodes=await self.nodes())
         resource = Resource(meta, spec, standing, _verbs(body))
-        told = self.scribe.told(key)
-        decided = plan.plan(resource, observed, resolved, self.settings, self.now(), told=told)
+        told, breaks = self.scribe.told(key), await self._breaks(standing, resolved)
+        decided = plan.plan(resource, observed, resolved, self.settings, self.now(), told=told, breaks=breaks)
 
         recorded = await look.record(setback.kept(decided.status, standing, meta.generation))
         try:
@@ -139,6 +144,21 @@ class Reconciler:
             (self.settings.registry_poll_seconds, _may_move(spec.model.uri)),
         )
         return min((seconds for seconds, due in waits if due and seconds is not None), default=None)
+
+    async def _breaks(
+        self, standing: ModelDeploymentStatus, resolved: ResolvedModel | Unresolved
+    ) -> tuple[str, ...] | None:
+        """Return what a version that is about to become the candidate breaks; None where nobody can tell."""
+        stable, candidate = standing.stable, standing.candidate
+        if isinstance(resolved, Unresolved) or stable is None or resolved.uri == stable.model.uri:
+            return None
+        if candidate is not None and candidate.model.uri == resolved.uri:
+            return None  # it was compared when it was named
+        uris = (stable.model.uri, resolved.uri)
+        taken = await asyncio.gather(*(self.signatures.of(uri) for uri in uris))
+        releases = (stable.model.release, resolved.release)
+        found = compatibility.difference(*(Released(*each) for each in zip(taken, releases, strict=True)))
+        return found.breaks if found.known or found.breaks else None
 
     async def _refuse(self, meta: ObjectMeta, look: Look, message: str) -> None:
         """Say that the spec cannot be honoured; everything that serves is left as it is."""

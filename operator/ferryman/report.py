@@ -9,6 +9,7 @@ from __future__ import annotations
 from ferryman import facts, waits
 from ferryman.api.conditions import ConditionType, Reason, Status, Verdict
 from ferryman.api.revision import ResolvedModel
+from ferryman.api.run import RunKind
 from ferryman.api.status import Phase
 from ferryman.outcome import Unresolved
 from ferryman.rollout import capacity, intent, room, steps
@@ -124,6 +125,24 @@ def _schedulable(world: World) -> list[Verdict]:
     if short is not None:
         return [_verdict(kind, "False", Reason.NO_ROOM, f"{candidate.revision}: {short}")]
     return [_verdict(kind, "True", Reason.ROOM_FOUND, "the nodes have room for the candidate's pods")]
+
+
+def compatible(world: World) -> list[Verdict]:
+    """Return whether the candidate would break those who call stable; nothing where no registry could say that."""
+    run, candidate = world.record.run, world.record.candidate
+    release = run is not None and run.kind is RunKind.RELEASE
+    if not release or run is None or candidate is None or world.record.stable is None:
+        return []
+    kind, name = ConditionType.SIGNATURE_COMPATIBLE, candidate.revision
+    if run.breaks is None:
+        if candidate.model.version is None:
+            return []
+        message = f"nobody can say whether {name} takes what stable does: log both models with a signature"
+        return [_verdict(kind, "Unknown", Reason.SIGNATURE_UNKNOWN, message)]
+    if not run.breaks:
+        return [_verdict(kind, "True", Reason.SIGNATURE_KEPT, f"{name} takes and gives what stable does")]
+    reason = Reason.BREAKING_ALLOWED if world.rollout.allow_breaking else Reason.SIGNATURE_BREAKS
+    return [_verdict(kind, "False", reason, f"{name}: {'; '.join(run.breaks)}")]
 
 
 RESTS: dict[Phase, str | None] = {

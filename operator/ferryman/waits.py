@@ -43,6 +43,11 @@ HELD = {
         "with one pod and no room for a second there is nothing to split or mirror",
         "give it 100 %, scale to more pods, or set spec.rollout.surge: Surge where there is room for both",
     ),
+    Reason.SIGNATURE_BREAKS: Wait(
+        Cause.PERSON,
+        "it would break those who call stable; see SignatureCompatible",
+        "another version, or spec.rollout.allowBreaking: true",
+    ),
     Reason.DOWNTIME_NEEDED: Wait(
         Cause.ROOM,
         "the only pod would have to stop before the candidate can start, and nothing would serve meanwhile",

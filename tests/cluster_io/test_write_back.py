@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import subprocess
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from mlflow.tracking import MlflowClient
@@ -18,62 +13,12 @@ from ferryman.api.conditions import Reason
 from ferryman.api.revision import ResolvedModel
 from ferryman.outcome import Alias, Entry, Tag, Told
 from ferryman.registry.answers import Registry
-from ferryman.registry.client import prepare
 from ferryman.registry.scribe import FIRST_WAIT, NOTHING_TOLD, Scribe
 from ferryman.settings import Settings
 
-SERVER = Path(__file__).parents[2] / ".venv-server" / "bin" / "python"
-START_SECONDS = 90.0
 PATIENCE = 20.0
 KEY = "ferryman.ml.fraud"
 PROMOTED = Tag("fraud", "2", KEY, "Promoted 2026-01-01T00:00:00Z as fraud-7f3c2a1b")
-
-
-@pytest.fixture(scope="module")
-def direct() -> Iterator[None]:
-    """No proxy stands between this machine and itself."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("NO_PROXY", "127.0.0.1")
-        yield
-
-
-@pytest.fixture(scope="module")
-def mlflow(tmp_path_factory: pytest.TempPathFactory, direct: None) -> Iterator[MlflowClient]:
-    """A tracking server over SQLite, with a client; `fraud` has two versions."""
-    place = tmp_path_factory.mktemp("mlflow")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [SERVER, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    store = ["--backend-store-uri", f"sqlite:///{place}/mlflow.db", "--artifacts-destination", str(place / "files")]
-    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    environment = {**os.environ, **quiet}
-    url = f"http://127.0.0.1:{port}"
-    with (place / "log").open("w") as log:
-        server = subprocess.Popen([*command, *store], env=environment, cwd=place, stdout=log, stderr=log)
-        try:
-            healthy(server, url, place / "log")
-            prepare(Settings().registry_timeout_seconds)
-            client = MlflowClient(tracking_uri=url, registry_uri=url)
-            client.create_registered_model("fraud")
-            for version in ("1", "2"):
-                client.create_model_version("fraud", source=f"s3://models/{version}")
-            yield client
-        finally:
-            server.terminate()
-            server.wait(30)
-
-
-def healthy(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end and server.poll() is None:
-        try:
-            opener.open(f"{url}/health", timeout=2)
-        except OSError:
-            time.sleep(0.2)
-        else:
-            return
-    raise AssertionError(f"the tracking server does not start: {log.read_text()[-2000:]}")
 
 
 class Pen:
@@ -101,39 +46,39 @@ class Pen:
 
 
 @pytest.fixture
-def url(mlflow: MlflowClient) -> str:
-    return str(mlflow.tracking_uri)
+def url(tracking: MlflowClient) -> str:
+    return str(tracking.tracking_uri)
 
 
-async def test_a_tag_and_an_alias_stand_in_the_registry(mlflow: MlflowClient, url: str) -> None:
+async def test_a_tag_and_an_alias_stand_in_the_registry(tracking: MlflowClient, url: str) -> None:
     pen, alias = Pen(url), Alias("fraud", "in-production", "2")
 
     told = await pen.tell(PROMOTED, alias)
 
     assert told == Told(frozenset({PROMOTED.said, alias.said}))
-    assert mlflow.get_model_version("fraud", "2").tags == {KEY: PROMOTED.value}
-    assert str(mlflow.get_model_version_by_alias("fraud", "in-production").version) == "2"
+    assert tracking.get_model_version("fraud", "2").tags == {KEY: PROMOTED.value}
+    assert str(tracking.get_model_version_by_alias("fraud", "in-production").version) == "2"
     assert pen.moved == ["fraud"], "who follows an alias of this model looks again"
-    assert [str(found.version) for found in mlflow.search_model_versions(f"tag.`{KEY}` LIKE 'Promoted%'")] == ["2"]
+    assert [str(found.version) for found in tracking.search_model_versions(f"tag.`{KEY}` LIKE 'Promoted%'")] == ["2"]
 
 
 async def test_an_alias_is_given_back_only_by_the_version_that_was_rolled_back(
-    mlflow: MlflowClient, url: str
+    tracking: MlflowClient, url: str
 ) -> None:
     registry, pen = Registry(Settings(tracking_uri=url), time.monotonic), Pen(url)
     restored = Alias("fraud", "champion", "1", instead_of="2")
-    mlflow.set_registered_model_alias("fraud", "champion", "2")
+    tracking.set_registered_model_alias("fraud", "champion", "2")
 
     await pen.tell(restored)
     first = await registry.resolve("models:/fraud@champion")
-    later = mlflow.create_model_version("fraud", source="s3://models/3")
-    mlflow.set_registered_model_alias("fraud", "champion", later.version)
+    later = tracking.create_model_version("fraud", source="s3://models/3")
+    tracking.set_registered_model_alias("fraud", "champion", later.version)
     await Pen(url).tell(restored)
 
     registry.close()
     assert isinstance(first, ResolvedModel)
     assert first.uri == "models:/fraud/1"
-    assert mlflow.get_model_version_by_alias("fraud", "champion").version == later.version
+    assert tracking.get_model_version_by_alias("fraud", "champion").version == later.version
 
 
 async def test_a_version_that_is_gone_is_said_and_tried_less_and_less_often(url: str) -> None:
@@ -155,7 +100,7 @@ async def test_a_version_that_is_gone_is_said_and_tried_less_and_less_often(url:
     assert waits == pytest.approx([FIRST_WAIT, 2 * FIRST_WAIT, 4 * FIRST_WAIT], abs=1)
 
 
-async def test_who_lost_the_lease_tells_nothing(mlflow: MlflowClient, url: str) -> None:
+async def test_who_lost_the_lease_tells_nothing(tracking: MlflowClient, url: str) -> None:
     def lost() -> None:
         raise RuntimeError("the Lease is lost")
 
@@ -163,7 +108,7 @@ async def test_who_lost_the_lease_tells_nothing(mlflow: MlflowClient, url: str) 
 
     assert told.failure is not None
     assert "the Lease is lost" in told.failure.message
-    assert "ferryman.ml.other" not in mlflow.get_model_version("fraud", "1").tags
+    assert "ferryman.ml.other" not in tracking.get_model_version("fraud", "1").tags
 
 
 async def test_what_is_under_way_is_waited_for_before_what_follows_it(url: str) -> None:

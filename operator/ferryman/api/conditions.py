@@ -34,6 +34,9 @@ class ConditionType(StrEnum):
     operator may not look at nodes. It warns and holds nothing up."""
     CANDIDATE_HEALTHY = "CandidateHealthy"
     """The revision that the spec asks for runs, or is on its way without a known obstacle."""
+    SIGNATURE_COMPATIBLE = "SignatureCompatible"
+    """Those who call the stable revision can call the candidate as they do. Absent without a candidate from the
+    registry."""
     REGISTRY_UPDATED = "RegistryUpdated"
     """The registry says what became of each version, as `spec.model.registry` asks. Absent where nothing is asked. It
     holds nothing up."""
@@ -61,6 +64,16 @@ class Reason(StrEnum):
     """The registry has the model, and no such version of it."""
     ALIAS_NOT_FOUND = "AliasNotFound"
     """The registry has the model, and no such alias on it."""
+
+    SIGNATURE_KEPT = "SignatureKept"
+    """The candidate takes and gives what stable does."""
+    SIGNATURE_BREAKS = "SignatureBreaks"
+    """The candidate takes or gives something else than stable; it is held until `rollout.allowBreaking` or another
+    version is set."""
+    BREAKING_ALLOWED = "BreakingAllowed"
+    """The candidate takes or gives something else than stable, and the spec allows that."""
+    SIGNATURE_UNKNOWN = "SignatureUnknown"
+    """One of the two has no signature, or the registry could not be asked for it; the candidate is not held."""
 
     WRITTEN_BACK = "WrittenBack"
     """The registry was told of everything that `spec.model.registry` asks for."""

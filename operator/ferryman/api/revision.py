@@ -28,6 +28,12 @@ class ResolvedModel(Model):
     """Where the registry keeps the artefact."""
     run_id: str | None = None
     """The registry's run that made the model."""
+    release: str | None = None
+    """The semantic version that the version's tag `version` gives it, if it has one."""
+    registered: datetime | None = None
+    """When the version was registered."""
+    registered_by: str | None = None
+    """Who registered it, if the registry knows."""
 
 
 class PodSettings(Model):

@@ -191,6 +191,10 @@ class Rollout(Model):
     """With `NoSurge` and a single pod, that pod has to stop before the candidate can start. Nothing serves
     meanwhile, so it is done only if this is true."""
 
+    allow_breaking: bool = False
+    """Roll out a candidate although it would break those who call stable: one whose MLflow signature takes or gives
+    something else, or whose tag `version` is another major release. Without this it is held before it has a pod."""
+
     history: Annotated[int, Field(ge=0, le=10)] = 3
     """How many revisions that were stable before are kept, scaled to zero, for `ferryman.dev/rollback`."""
 

@@ -43,6 +43,8 @@ class Run(Model):
     """How many pods carried all traffic when the run began; what `NoSurge` divides between the two revisions."""
     held_since: datetime | None = None
     """Since when the start of the candidate is held, by `pause` or for want of room: its deadline stands still."""
+    breaks: list[str] | None = None
+    """What the candidate would break for those who call stable; absent where nobody can tell."""
     losses: int = 0
     """How often the candidate lost all its pods after it was ready, in quick succession."""
     lost_at: datetime | None = None

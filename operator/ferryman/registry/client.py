@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from http import HTTPStatus
 from typing import Any
 
 _IMPORTING = threading.Lock()
@@ -16,6 +17,18 @@ def prepare(timeout_seconds: float) -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     # It also reports its use to its makers unless told not to.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+
+def get(tracking: str, path: str, query: dict[str, str]) -> bytes | None:
+    """Fetch what lies at a path of a tracking server, with the operator's account; None where there is nothing."""
+    connected(tracking)
+    from mlflow.utils import credentials, rest_utils  # noqa: PLC0415
+
+    answer = rest_utils.http_request(credentials.get_default_host_creds(tracking), path, "GET", params=query)
+    if answer.status_code == HTTPStatus.NOT_FOUND:
+        return None
+    answer.raise_for_status()
+    return bytes(answer.content)
 
 
 def connected(tracking: str) -> tuple[Any, type[Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from ferryman.api.conditions import Reason
@@ -9,6 +11,9 @@ from ferryman.api.reference import RegistryReference
 from ferryman.api.revision import ResolvedModel
 from ferryman.outcome import Unresolved
 from ferryman.registry import client
+from ferryman.rollout.compatibility import RELEASE
+
+MOST_RELEASE = 64
 
 
 def look_up(tracking: str, uri: str, name: RegistryReference) -> ResolvedModel | Unresolved:
@@ -37,7 +42,20 @@ def look_up(tracking: str, uri: str, name: RegistryReference) -> ResolvedModel |
         version=str(found.version),
         source=found.source or None,
         run_id=found.run_id or None,
+        release=_release(found.tags or {}),
+        registered=_moment(found.creation_timestamp),
+        registered_by=found.user_id or None,
     )
+
+
+def _release(tags: Mapping[str, str]) -> str | None:
+    """Return the semantic version that a tag gives."""
+    said = str(tags.get("version", ""))
+    return said if RELEASE.match(said) and len(said) <= MOST_RELEASE else None
+
+
+def _moment(milliseconds: int | None) -> datetime | None:
+    return datetime.fromtimestamp(milliseconds // 1000, UTC) if milliseconds else None
 
 
 def _logged(tracking: str, model: Any, uri: str, wanted: str) -> ResolvedModel | Unresolved:

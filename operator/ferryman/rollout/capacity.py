@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 
 from ferryman.api.conditions import Reason
+from ferryman.api.run import RunKind
 from ferryman.api.status import Phase
 from ferryman.rollout import intent
 from ferryman.rollout.intent import Want
@@ -91,12 +92,16 @@ def needed(world: World, want: Want) -> int:
 
 
 def held(world: World) -> Reason | None:
-    """Return why a candidate may not even have its first pod, where there is no room for two; None if it may.
+    """Return why a candidate may not even have its first pod: it breaks, or there is no room; None if it may.
 
     One that has a ready pod beside stable's shows that there is room.
     """
     record = world.record
-    if record.stable is None or record.candidate is None or not intent.no_surge(world):
+    if record.stable is None or record.candidate is None:
+        return None
+    if _breaks(world):
+        return Reason.SIGNATURE_BREAKS
+    if not intent.no_surge(world):
         return None
     if _beside(world):
         return None
@@ -105,6 +110,13 @@ def held(world: World) -> Reason | None:
     if intent.wanted(world).traffic < 100:
         return Reason.NO_SPLIT
     return None if world.rollout.allow_downtime else Reason.DOWNTIME_NEEDED
+
+
+def _breaks(world: World) -> bool:
+    """Tell whether a candidate that has not begun would break those who call stable, and nobody has allowed that."""
+    run = world.record.run
+    broken = run is not None and run.kind is RunKind.RELEASE and bool(run.breaks)
+    return broken and not world.rollout.allow_breaking and world.record.phase is Phase.STARTING
 
 
 def stopped(world: World) -> bool:
@@ -123,6 +135,8 @@ def stopped(world: World) -> bool:
 
 def _candidate(world: World, planned: int) -> Size:
     most = world.scaling.most
+    if _breaks(world):
+        return NONE
     if intent.no_surge(world):
         given = _given(world, planned)
         return Size(given, given, strict=True)

@@ -24,7 +24,8 @@ def _name_candidate(world: World) -> Record:
         message = f"{wish.revision} was named before it was promoted"
         record = _ended(world, record, Outcome.SUPERSEDED, Reason.SUPERSEDED, message)
     plan = list(steps.planned(world)) if record.stable is not None else []
-    run = Run(started=world.now, steps=plan, full=capacity.at_start(world))
+    breaks = list(world.breaks) if world.breaks is not None else None
+    run = Run(started=world.now, steps=plan, full=capacity.at_start(world), breaks=breaks)
     return replace(_taken_up(world, record, wish), run=run, withdrawn=None)
 
 

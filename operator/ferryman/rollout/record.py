@@ -108,6 +108,8 @@ class World:
     scaling: Scaling
     observed: Observed
     now: datetime
+    breaks: tuple[str, ...] | None = None
+    """What the wished revision would break for those who call stable; None while nobody can tell."""
     verbs: Mapping[str, str] = field(default_factory=dict)
     """What people told the operator in annotations, by verb."""
 

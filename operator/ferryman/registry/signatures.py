@@ -1,0 +1,108 @@
+"""What a version takes and gives, from the file that was logged with it: MLmodel.
+
+The tracking server hands it out whatever store it lies in, as it does to its own pages, so the operator needs no
+credentials of a store. A version never changes, so each is asked for once. That nothing is known is an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import yaml
+
+from ferryman.api import reference
+from ferryman.api.reference import RegistryReference
+from ferryman.registry import client
+from ferryman.rollout.compatibility import Signature, Value
+from ferryman.settings import Settings
+
+MOST_BYTES = 1024 * 1024
+"""A signature of ten thousand columns is smaller."""
+MOST_KNOWN = 1024
+THREADS = 2
+REMEMBER_FAILURE_SECONDS = 60.0
+"""So long a look is not held up again by a version of which nobody can say anything."""
+
+log = logging.getLogger(__name__)
+
+
+class Signatures:
+    """The signatures of registered versions."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="signatures")
+        self._known: dict[str, Signature | None] = {}
+        self._again_at: dict[str, float] = {}
+        """When it may be asked again for those of whom nobody could say anything."""
+
+    async def of(self, uri: str) -> Signature | None:
+        """Return what a version takes and gives; None where it does not say, or nobody can be asked now."""
+        named = reference.registry_reference(uri)
+        if named is None or named.version is None or not self._settings.tracking_uri:
+            return None
+        if uri in self._known or self._clock() < self._again_at.get(uri, 0.0):
+            return self._known.get(uri)
+        patience = self._settings.registry_timeout_seconds + 1.0
+        asked = asyncio.get_running_loop().run_in_executor(self._threads, _ask, self._settings.tracking_uri, named)
+        try:
+            found = await asyncio.wait_for(asked, patience)
+        except Exception as error:  # noqa: BLE001 what a broken registry can raise has no end
+            self._again_at = {other: at for other, at in self._again_at.items() if at > self._clock()}
+            self._again_at[uri] = self._clock() + REMEMBER_FAILURE_SECONDS
+            log.info("nobody says what %s takes: %s", uri, str(error) or type(error).__name__)
+            return None
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._known[uri] = found
+        return found
+
+    def close(self) -> None:
+        """Let the threads go; a question under way is not waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _ask(tracking: str, named: RegistryReference) -> Signature | None:
+    """Fetch a version's MLmodel, from a thread."""
+    query = {"name": named.name, "version": str(named.version), "path": "MLmodel"}
+    answer = client.get(tracking, "/model-versions/get-artifact", query)
+    if answer is None:
+        return None
+    if len(answer) > MOST_BYTES:
+        raise ValueError(f"its MLmodel has more than {MOST_BYTES} bytes")
+    return read(answer)
+
+
+def read(mlmodel: bytes) -> Signature | None:
+    """Read the signature out of an MLmodel file (https://mlflow.org/docs/latest/ml/model/signatures)."""
+    body = yaml.safe_load(mlmodel)
+    said = body.get("signature") if isinstance(body, Mapping) else None
+    if not isinstance(said, Mapping):
+        return None
+    return Signature(_values(said.get("inputs")), _values(said.get("outputs")))
+
+
+def _values(said: Any) -> tuple[Value, ...] | None:
+    listed = json.loads(said) if isinstance(said, str) else said
+    if not isinstance(listed, list) or not all(isinstance(one, Mapping) for one in listed):
+        return None
+    return tuple(
+        Value(str(one.get("name") or ""), _type(one), required=one.get("required", True) is not False)
+        for one in listed
+    )
+
+
+def _type(one: Mapping[str, Any]) -> str:
+    """Return a value's type in one text; of what is nested, all of it."""
+    kind = one.get("type")
+    if kind == "tensor" and isinstance(one.get("tensor-spec"), Mapping):
+        spec = one["tensor-spec"]
+        return f"{spec.get('dtype')} {json.dumps(spec.get('shape'), separators=(',', ':'))}"
+    rest = {key: value for key, value in one.items() if key not in ("name", "required", "type")}
+    return f"{kind} {json.dumps(rest, sort_keys=True, separators=(',', ':'))}" if rest else str(kind)

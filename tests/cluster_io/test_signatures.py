@@ -1,0 +1,104 @@
+"""Signatures as MLflow's own tracking server hands them out."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from mlflow.tracking import MlflowClient
+
+from ferryman.api.revision import ResolvedModel
+from ferryman.registry.answers import Registry
+from ferryman.registry.signatures import REMEMBER_FAILURE_SECONDS, Signatures, read
+from ferryman.rollout.compatibility import Signature, Value
+from ferryman.settings import Settings
+
+INPUTS = [
+    {"name": "amount", "type": "double", "required": True},
+    {"name": "hour", "type": "long", "required": False},
+    {"name": "basket", "type": "array", "items": {"type": "string"}, "required": True},
+]
+OUTPUTS = [{"type": "tensor", "tensor-spec": {"dtype": "int64", "shape": [-1]}}]
+READ = Signature(
+    (
+        Value("amount", "double"),
+        Value("hour", "long", required=False),
+        Value("basket", 'array {"items":{"type":"string"}}'),
+    ),
+    (Value("", "int64 [-1]"),),
+)
+
+
+def mlmodel(**said: Any) -> dict[str, Any]:
+    return {"flavors": {"python_function": {"loader_module": "mlflow.sklearn"}}, **said}
+
+
+def logged(tracking: MlflowClient, tmp_path: Path, body: dict[str, Any], **tags: str) -> str:
+    """Register a version of `signed` from files in the tracking server's own store; return its URI."""
+    tracking.get_experiment("0")
+    run = tracking.create_run("0")
+    (tmp_path / "MLmodel").write_text(yaml.safe_dump(body))
+    tracking.log_artifact(run.info.run_id, str(tmp_path / "MLmodel"), "model")
+    if not tracking.search_registered_models("name = 'signed'"):
+        tracking.create_registered_model("signed")
+    source = f"{run.info.artifact_uri}/model"
+    version = tracking.create_model_version("signed", source=source, run_id=run.info.run_id, tags=tags)
+    return f"models:/signed/{version.version}"
+
+
+async def test_a_signature_and_a_release_come_from_the_registry(tracking: MlflowClient, tmp_path: Path) -> None:
+    body = mlmodel(signature={"inputs": json.dumps(INPUTS), "outputs": json.dumps(OUTPUTS), "params": None})
+    uri = logged(tracking, tmp_path, body, version="v2.1.0")
+    settings = Settings(tracking_uri=tracking.tracking_uri)
+    signatures, registry = Signatures(settings, time.monotonic), Registry(settings, time.monotonic)
+
+    assert await signatures.of(uri) == READ
+    resolved = await registry.resolve(uri)
+
+    signatures.close()
+    registry.close()
+    assert isinstance(resolved, ResolvedModel)
+    assert resolved.release == "v2.1.0"
+    assert resolved.registered is not None
+    assert abs(resolved.registered.timestamp() - time.time()) < 600
+
+
+async def test_a_version_without_a_signature_says_nothing(tracking: MlflowClient, tmp_path: Path) -> None:
+    signatures = Signatures(Settings(tracking_uri=tracking.tracking_uri), time.monotonic)
+
+    assert await signatures.of(logged(tracking, tmp_path, mlmodel())) is None
+    assert await signatures.of("s3://models/1") is None
+    assert await signatures.of("models:/signed@champion") is None
+    signatures.close()
+
+
+async def test_what_cannot_be_had_is_not_asked_for_at_every_look(
+    tracking: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    now = [0.0]
+
+    def away(*_: Any) -> bytes | None:
+        asked.append(now[0])
+        raise ConnectionError("the store is away")
+
+    monkeypatch.setattr("ferryman.registry.client.get", away)
+    signatures = Signatures(Settings(tracking_uri=tracking.tracking_uri), lambda: now[0])
+
+    for moment in (1.0, 2.0, REMEMBER_FAILURE_SECONDS, REMEMBER_FAILURE_SECONDS + 2):
+        now[0] = moment
+        assert await signatures.of("models:/signed/99") is None
+
+    signatures.close()
+    assert asked == [1.0, REMEMBER_FAILURE_SECONDS + 2]
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"[]", b"signature: 7", b"signature: {inputs: 7}", b"signature: {inputs: '[1, 2]'}"]
+)
+def test_a_file_of_another_shape_says_nothing(said: bytes) -> None:
+    assert read(said) in (None, Signature())
