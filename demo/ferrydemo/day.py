@@ -6,49 +6,31 @@ time failed and the measured split is the one that was asked for.
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 from rich.console import Console
-from rich.rule import Rule
 
 from ferrydemo import measure, patience, stage
-from ferrydemo.kube import Kube, KubectlError
-from ferrydemo.modeldeployment import ModelDeployment, Status, is_ready, revision, share
-from ferrydemo.prober import Prober, ProberError
-from ferrydemo.scene import Scene, Station
+from ferrydemo.kube import Kube
+from ferrydemo.modeldeployment import ModelDeployment, condition, is_ready, revision, share
 from ferrydemo.stage import Registered
+from ferrydemo.walk import ACT_SECONDS, HOST, START_SECONDS, Walk
 
-HOST = "fraud.example.com"
-URL = f"{stage.GATEWAY}/v1/models/fraud:predict"
-START_SECONDS = 90.0
-"""How long a revision's pods may take on a busy machine with two cores."""
-ACT_SECONDS = 30.0
-"""How long a change that starts no pod may take."""
 DEADLINE_SECONDS = 25
 """What the demo's spec gives a candidate that cannot load."""
-TROUBLE = (patience.OutOfPatienceError, KubectlError, ProberError, httpx.HTTPError)
 
 
-class Day:
+class Day(Walk):
     """A walk through the stations."""
 
     def __init__(self, kube: Kube, registered: Registered, console: Console, record: Path, clock: float) -> None:
-        self.deployment = ModelDeployment(kube, "demo", "fraud")
-        self.stations: list[Station] = []
-        self._console = console
-        self._clock = clock
-        self._names: dict[str, str] = {}
-        """What people call a revision: v and the registry's version."""
-        self._prober = Prober(URL, HOST, registered.rows, record)
+        super().__init__(ModelDeployment(kube, "demo", "fraud"), registered, console, record, clock)
         self._first, self._better, self._broken, self._challenger = registered.versions
 
-    def walk(self) -> bool:
-        """Visit every station; stop at one that does not hold. True when all held."""
-        stations: tuple[Callable[[], None], ...] = (
+    def stations_in_order(self) -> tuple[Callable[[], None], ...]:
+        """Return the stations, as the documentation tells them."""
+        return (
             self.first_model,
             self.canary,
             self.half,
@@ -60,15 +42,8 @@ class Day:
             self.reverted,
             self.planned,
             self.undone,
+            self.released,
         )
-        try:
-            for station in stations:
-                station()
-                if self.stations[-1].misses:
-                    return False
-        finally:
-            self._prober.stop()
-        return True
 
     def first_model(self) -> None:
         """Apply a manifest, and predict."""
@@ -241,56 +216,39 @@ class Day:
             scene.claim(bool(before) and before <= after, "the pods that served v2 before serve it again")
             scene.show("-o wide")
 
-    def _weigh(self, title: str, change: dict[str, object], percent: int, seconds: float, window: float) -> None:
-        """Ask for a share for the candidate, and measure it."""
-        with self._station(title) as scene:
+    def released(self) -> None:
+        """Move an alias in MLflow: the canary starts by itself, and MLflow hears what became of it."""
+        with self._station("an alias releases v4") as scene:
+            scene.type(stage.alias_command("champion", self._better.uri))
+            change = {
+                "model": {"uri": "models:/fraud@champion", "registry": {"writeBack": True}},
+                "rollout": {"canary": {"trafficPercent": 20, "steps": None}},
+            }
             scene.type(self.deployment.patch_command(change))
+            scene.wait("what the alias names is what serves", is_ready, ACT_SECONDS)
+            scene.type(stage.alias_command("champion", self._challenger.uri))
             status = scene.wait(
-                f"the candidate has {percent} %",
-                lambda said: said.get("phase") == "Canary" and share(said, "candidate") == percent,
-                seconds,
+                "the candidate has 20 %",
+                lambda said: said.get("phase") == "Canary" and share(said, "candidate") == 20,
+                START_SECONDS,
             )
             stable, candidate = self._role(status, "stable"), self._meet(status, "candidate")
-            scene.split(self._prober, self._names, {stable: 100 - percent, candidate: percent}, window)
+            scene.split(self._prober, self._names, {stable: 80, candidate: 20}, 6)
             scene.show()
-
-    @contextlib.contextmanager
-    def _station(self, title: str) -> Iterator[Scene]:
-        """Walk one station: its time, its requests, and its trouble, if there is any, go into the table."""
-        station = Station(title)
-        self.stations.append(station)
-        self._console.print(Rule(f"[bold]{len(self.stations)}  {title}", align="left"))
-        scene = Scene(self._console, self.deployment, station, self._clock)
-        began, since = time.monotonic(), self._prober.mark()
-        try:
-            yield scene
-        except TROUBLE as error:
-            scene.claim(False, str(error))
-        station.seconds = time.monotonic() - began
-        if self._prober.is_asking:
-            with contextlib.suppress(ProberError):
-                window = self._prober.window(since)
-                station.requests, station.failed = window.requests, len(window.failures)
-                for failure in window.failures[:5]:
-                    scene.say(f"request {failure.number} failed: {failure.fault}", "red")
-            if station.failed or not station.requests:
-                station.misses.append(f"{station.failed} of {station.requests} requests failed")
-
-    def _meet(self, status: Status, role: str) -> str:
-        """Learn what to call a revision, and return its name."""
-        name = revision(status, role)
-        self._names[name] = f"v{status[role]['model']['version']}"
-        return name
-
-    def _role(self, status: Status, role: str) -> str:
-        return revision(status, role)
-
-    def _predicts(self) -> bool:
-        try:
-            answer = httpx.post(URL, json=self._prober.payload, headers={"Host": HOST}, timeout=5, trust_env=False)
-        except httpx.HTTPError:
-            return False
-        return answer.status_code == httpx.codes.OK
+            scene.type(self.deployment.patch_command({"rollout": {"canary": {"trafficPercent": 100}}}))
+            scene.wait(
+                "v4 is stable, and MLflow knows",
+                lambda said: (
+                    is_ready(said)
+                    and revision(said, "stable") == candidate
+                    and condition(said, "RegistryUpdated").get("status") == "True"
+                ),
+                START_SECONDS,
+            )
+            scene.split(self._prober, self._names, {candidate: 100}, 4)
+            tags = stage.tags(self.deployment.kube, self._challenger)
+            told = tags.get("ferryman.demo.fraud", "nothing")
+            scene.claim(told.startswith("Promoted") and candidate in told, f"MLflow says of v4: {told}")
 
 
 def _shown(path: Path) -> str:

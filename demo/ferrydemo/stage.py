@@ -86,6 +86,7 @@ def operator(kube: Kube, poll_seconds: int, gpu_image: str = "", webhook_secret:
     With the name of a Secret it hears of MLflow's webhooks.
     """
     settings: dict[str, object] = {"mlflow.trackingUri": TRACKING_URI, "mlflow.pollSeconds": poll_seconds}
+    settings["mlflow.writeBack"] = "true"
     settings[r"podAnnotations.ferryman\.dev/sources"] = f"sha256-{_sources()}"
     if gpu_image:
         settings["server.gpuImage"] = gpu_image
@@ -154,8 +155,27 @@ def webhook(kube: Kube, secret: str) -> None:
     in_tracking_pod(kube, "python", "-c", create, WEBHOOK_URL, secret)
 
 
+def alias_command(name: str, uri: str) -> str:
+    """Return the command by which a data scientist moves an alias to the version that a URI names."""
+    model, version = uri.removeprefix("models:/").split("/")
+    client = "from mlflow import MlflowClient; MlflowClient('http://127.0.0.1:5000')"
+    said = f"{client}.set_registered_model_alias('{model}', '{name}', '{version}')"
+    return f'kubectl {" ".join(EXEC)} python -c "{said}"'
+
+
+def tags(kube: Kube, version: Version) -> dict[str, str]:
+    """Return the tags that a version bears in the registry."""
+    read = (
+        "import json, sys; from mlflow import MlflowClient;"
+        "print(json.dumps(MlflowClient('http://127.0.0.1:5000').get_model_version(*sys.argv[1:]).tags))"
+    )
+    said = in_tracking_pod(kube, "python", "-c", read, version.name, version.version)
+    found: dict[str, str] = json.loads(said.strip().splitlines()[-1])
+    return found
+
+
 def alias(kube: Kube, name: str, uri: str) -> None:
-    """Let an alias of a registered model stand for the version that a URI names."""
+    """Do the same at once, without MLflow's client, which takes seconds to start."""
     model, version = uri.removeprefix("models:/").split("/")
     body = json.dumps({"name": model, "alias": name, "version": version})
     post = (
