@@ -26,6 +26,7 @@ from ferryman.cluster.sweep import Sweep
 from ferryman.events import Recorder
 from ferryman.followers import Followers
 from ferryman.news import News
+from ferryman.poll import Poll
 from ferryman.reconcile import Reconciler
 from ferryman.registry.answers import Registry
 from ferryman.registry.scribe import Scribe
@@ -81,6 +82,7 @@ async def act(
     sweep = Sweep(api, chosen.namespaces, mesh=mesh, lost=metrics.lost_event)
     resync = watchdog.Resync(clock, chosen.resync_seconds)
     dog.watch(watchdog.Watches(), resync, looks.overdue)
+    poll = Poll(chosen, registry, followers, partial(_look_at, followers, queue))
     news = News(partial(_ask_again, registry, followers, queue), asyncio.get_running_loop().call_later)
     receiver.heard = news.heard
     metrics.act(queue.depth)
@@ -92,6 +94,7 @@ async def act(
         asyncio.create_task(discovery.kinds_change(api, present), name="kinds"): Ending.KINDS_CHANGED,
         asyncio.create_task(dog.run(), name="watchdog"): Ending.FAULT,
         asyncio.create_task(_sweep(chosen, sweep, queue), name="sweep"): Ending.FAULT,
+        asyncio.create_task(poll.run(), name="poll"): Ending.FAULT,
         asyncio.create_task(_resync(chosen, api, queue, resync), name="resync"): Ending.FAULT,
         asyncio.create_task(_kopf(chosen, queue, sweep, mesh=mesh), name="kopf"): Ending.FAULT,
         writer: Ending.FAULT,
@@ -162,6 +165,12 @@ def _ask_again(registry: Registry, followers: Followers, queue: Queue, model: st
     """Look at whoever follows a registered model of which there is news."""
     registry.forget(model)
     for key in followers.of(model):
+        queue.add(key)
+
+
+def _look_at(followers: Followers, queue: Queue, alias: str) -> None:
+    """Look at whoever follows an alias that has moved."""
+    for key in followers.at(alias):
         queue.add(key)
 
 

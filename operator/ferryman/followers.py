@@ -11,20 +11,28 @@ class Followers:
 
     def __init__(self) -> None:
         """Begin with nobody."""
-        self._model: dict[Key, str] = {}
+        self._uri: dict[Key, str] = {}
 
     def follows(self, key: Key, uri: str) -> None:
         """Take in what a ModelDeployment names."""
         named = reference.registry_reference(uri)
         if named is not None and named.name:
-            self._model[key] = named.name
+            self._uri[key] = uri
         else:
             self.gone(key)
 
     def gone(self, key: Key) -> None:
         """Forget a ModelDeployment."""
-        self._model.pop(key, None)
+        self._uri.pop(key, None)
 
     def of(self, model: str) -> tuple[Key, ...]:
         """Return who follows a registered model."""
-        return tuple(key for key, name in self._model.items() if name == model)
+        return tuple(key for key, uri in self._uri.items() if reference.names(uri, model))
+
+    def at(self, alias: str) -> tuple[Key, ...]:
+        """Return who names exactly this URI."""
+        return tuple(key for key, uri in self._uri.items() if uri == alias)
+
+    def aliases(self) -> tuple[str, ...]:
+        """Return the URIs that are followed and may mean something else tomorrow, each once."""
+        return tuple(uri for uri in dict.fromkeys(self._uri.values()) if reference.moves(uri))

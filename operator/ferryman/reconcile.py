@@ -16,7 +16,7 @@ from typing import Any
 import pydantic
 
 from ferryman import metrics, plan
-from ferryman.api import conditions, reference
+from ferryman.api import conditions
 from ferryman.api.conditions import ConditionType, Reason, Verdict
 from ferryman.api.modeldeployment import ModelDeploymentSpec, ObjectMeta
 from ferryman.api.revision import ResolvedModel
@@ -141,7 +141,6 @@ class Reconciler:
             (STARTING_SECONDS, _starts(decided.status, observed)),
             (UNRESOLVED_SECONDS, isinstance(resolved, Unresolved)),
             (told_again, True),
-            (self.settings.registry_poll_seconds, _may_move(spec.model.uri)),
         )
         return min((seconds for seconds, due in waits if due and seconds is not None), default=None)
 
@@ -241,9 +240,3 @@ def _first(error: pydantic.ValidationError) -> str:
     said = fault["msg"].removeprefix("Value error, ")
     field = ".".join(str(part) for part in ("spec", *fault["loc"]))
     return said if said.startswith("spec.") else f"{field}: {said}"
-
-
-def _may_move(uri: str) -> bool:
-    """The URI is an alias, which may name another version tomorrow."""
-    name = reference.registry_reference(uri)
-    return name is not None and name.alias is not None

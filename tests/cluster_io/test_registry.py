@@ -198,14 +198,14 @@ async def test_what_is_missing_is_told_apart(registry: Registry, uri: str, reaso
     assert message in answer.message
 
 
-async def test_an_answer_is_remembered_for_the_polling_period(
+async def test_an_answer_is_remembered_until_two_polls_have_been_missed(
     registry: Registry, mlflow: Mlflow, clock: list[float]
 ) -> None:
     await registry.resolve("models:/fraud@champion")
     mlflow.champion = "8"
-    clock[0] = 29.0
+    clock[0] = 59.0
     before = await registry.resolve("models:/fraud@champion")
-    clock[0] = 31.0
+    clock[0] = 61.0
     after = await registry.resolve("models:/fraud@champion")
 
     assert [getattr(answer, "version", None) for answer in (before, after)] == ["7", "8"]

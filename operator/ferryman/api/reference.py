@@ -121,3 +121,15 @@ def registry_reference(uri: str) -> RegistryReference | None:
         return RegistryReference(logged=path)
     name, version = path.rsplit("/", 1)
     return RegistryReference(name=name, version=version)
+
+
+def names(uri: str, model: str) -> bool:
+    """Tell whether a URI names a registered model."""
+    named = registry_reference(uri)
+    return named is not None and named.name == model
+
+
+def moves(uri: str) -> bool:
+    """Tell whether a URI is an alias, which may stand for another version tomorrow."""
+    named = registry_reference(uri)
+    return named is not None and named.alias is not None

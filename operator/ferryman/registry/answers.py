@@ -1,9 +1,9 @@
 """Which bytes a model URI means now.
 
 A plain location means itself. A `models:/` name is asked of the registry, in a thread, with a short timeout; answers
-are remembered for the polling period, failures for a few seconds, and one question is never under way twice. That the
-registry is away or does not know the name is an expected answer, and so a value. While it keeps those who ask waiting
-in vain, one question at a time finds out whether it is back, and all others have that answer at once.
+are remembered until they are polled again, failures for a few seconds, and one question is never under way twice.
+That the registry is away or does not know the name is an expected answer, and so a value. While it keeps those who
+ask waiting in vain, one question at a time finds out whether it is back, and all others have that answer at once.
 """
 
 from __future__ import annotations
@@ -24,6 +24,12 @@ from ferryman.settings import Settings
 REMEMBER_FAILURE_SECONDS = 4.0
 SLOW = 0.8
 """The part of the timeout after which a failure is taken for silence."""
+FAILURES = 3
+"""So many failures in a row, of whatever kind, are taken for silence, too."""
+POLLS = 2
+"""For how many polls an alias' answer is remembered: each renews it, and a look after a missed one asks itself."""
+VERSION_POLLS = 20
+"""The same of a version, which is asked for only to find out that it is gone."""
 THREADS = 4
 
 Answer = ResolvedModel | Unresolved
@@ -45,6 +51,8 @@ class Registry:
         self._remembered: dict[str, _Remembered] = {}
         self._asking: dict[str, asyncio.Task[Answer]] = {}
         self._silence: _Remembered | None = None
+        self._failures = 0
+        """How many questions in a row were not answered."""
         client.prepare(settings.registry_timeout_seconds)
 
     async def resolve(self, uri: str) -> Answer:
@@ -63,7 +71,7 @@ class Registry:
             return remembered.answer
         asking = self._asking.get(uri)
         silence = self._silence
-        if asking is None and silence is not None and (self._asking or self._clock() < silence.until):
+        if asking is None and silence is not None and self._silent():
             return silence.answer
         if asking is None:
             asking = asyncio.create_task(self._ask(uri, name), name=f"resolve {uri}")
@@ -72,14 +80,48 @@ class Registry:
 
     def forget(self, model: str) -> None:
         """Ask again for a registered model at the next question: it is not what it was."""
-
-        def of_model(uri: str) -> bool:
-            named = reference.registry_reference(uri)
-            return named is not None and named.name == model
-
-        self._remembered = {uri: old for uri, old in self._remembered.items() if not of_model(uri)}
+        self._remembered = {uri: old for uri, old in self._remembered.items() if not reference.names(uri, model)}
         # a question under way may already have read what is old; who waits for it gets that, who comes gets a new one
-        self._asking = {uri: task for uri, task in self._asking.items() if not of_model(uri)}
+        self._asking = {uri: task for uri, task in self._asking.items() if not reference.names(uri, model)}
+
+    async def ask_again(self, uri: str) -> bool:
+        """Ask for a URI although its answer is remembered; tell whether whoever follows it has to hear of it.
+
+        The answer that stands is given to all who ask meanwhile.
+        """
+        before = self._remembered.get(uri)
+        name = reference.registry_reference(uri)
+        if name is None or not self._settings.tracking_uri or uri in self._asking:
+            return False
+        if self._silent():
+            return before is None or self._clock() >= before.until
+        self._asking[uri] = asyncio.create_task(self._ask(uri, name), name=f"resolve {uri}")
+        after = await asyncio.shield(self._asking[uri])
+        return before is None or before.answer != after
+
+    async def aliases(self) -> dict[tuple[str, str], str]:
+        """Return the versions of all models' aliases, in one question; nothing where that cannot be had."""
+        if not self._settings.tracking_uri or self._silent():
+            return {}
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, questions.aliases, self._settings.tracking_uri)
+
+    def stands(self, uri: str, version: str) -> bool:
+        """Take in that an alias stands for a version; tell whether that is what is remembered."""
+        known = self._remembered.get(uri)
+        if known is None or not isinstance(known.answer, ResolvedModel) or known.answer.version != version:
+            return False
+        self._remembered[uri] = _Remembered(known.answer, self._clock() + self._period(uri))
+        return True
+
+    def _silent(self) -> bool:
+        """Tell whether the registry keeps those who ask waiting in vain, and somebody else finds out."""
+        silence = self._silence
+        return silence is not None and (bool(self._asking) or self._clock() < silence.until)
+
+    def _period(self, uri: str) -> float:
+        """Return for how long an answer is remembered: an alias is polled, and a version means what it means."""
+        return self._settings.registry_poll_seconds * (POLLS if reference.moves(uri) else VERSION_POLLS)
 
     async def _ask(self, uri: str, name: RegistryReference) -> Answer:
         tracking = self._settings.tracking_uri
@@ -96,12 +138,14 @@ class Registry:
             if current:
                 del self._asking[uri]
         known = isinstance(answer, ResolvedModel)
-        period = self._settings.registry_poll_seconds
         now = self._clock()
         away = isinstance(answer, Unresolved) and answer.reason is Reason.REGISTRY_UNAVAILABLE
-        in_vain = away and now - began >= SLOW * self._settings.registry_timeout_seconds
+        self._failures = self._failures + 1 if away else 0
+        slow = now - began >= SLOW * self._settings.registry_timeout_seconds
+        in_vain = away and (slow or self._failures >= FAILURES)
         self._silence = _Remembered(answer, now + REMEMBER_FAILURE_SECONDS) if in_vain else None
         self._remembered = {key: old for key, old in self._remembered.items() if old.until > now}
+        period = self._period(uri)
         remember = period if known else min(period, REMEMBER_FAILURE_SECONDS)
         if current:
             self._remembered[uri] = _Remembered(answer, now + remember)

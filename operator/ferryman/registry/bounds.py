@@ -43,4 +43,6 @@ class Bounded(request_utils.TCPKeepAliveHTTPAdapter):  # type: ignore[misc]
 
 def install() -> None:
     """Let MLflow's client send by it from now on: it has no seam for that but the name."""
-    request_utils.TCPKeepAliveHTTPAdapter = Bounded
+    if request_utils.TCPKeepAliveHTTPAdapter is not Bounded:
+        request_utils.TCPKeepAliveHTTPAdapter = Bounded
+        request_utils._cached_get_request_session.cache_clear()  # those that were made before it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,10 @@ from ferryman.registry import client
 from ferryman.rollout.compatibility import RELEASE
 
 MOST_RELEASE = 64
+PAGE, MOST_PAGES = 100, 50
+"""With so many models on a page an answer stays far below its bound."""
+
+log = logging.getLogger(__name__)
 
 
 def look_up(tracking: str, uri: str, name: RegistryReference) -> ResolvedModel | Unresolved:
@@ -56,6 +61,24 @@ def _release(tags: Mapping[str, str]) -> str | None:
 
 def _moment(milliseconds: int | None) -> datetime | None:
     return datetime.fromtimestamp(milliseconds // 1000, UTC) if milliseconds else None
+
+
+def aliases(tracking: str) -> dict[tuple[str, str], str]:
+    """Ask which versions the aliases of all models stand for, from a thread; nothing where that cannot be had."""
+    found: dict[tuple[str, str], str] = {}
+    token = None
+    try:
+        mlflow, _ = client.connected(tracking)
+        for _ in range(MOST_PAGES):
+            page = mlflow.search_registered_models(max_results=PAGE, page_token=token)
+            for model in page:
+                found |= {(model.name, alias): str(version) for alias, version in (model.aliases or {}).items()}
+            token = page.token
+            if not token:
+                break
+    except Exception as error:  # noqa: BLE001 each is asked for itself then
+        log.info("MLflow at %s does not list its aliases: %s", tracking, error)
+    return found
 
 
 def _logged(tracking: str, model: Any, uri: str, wanted: str) -> ResolvedModel | Unresolved:
