@@ -5,6 +5,7 @@ It looks at the directory rather than hooking into each client, so every source 
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -13,6 +14,13 @@ from ferryman_server.fetch import digest
 
 _EVERY = 3.0
 
+Expect = Callable[[int], None]
+"""Hears how many bytes there will be in all, once that is known."""
+
+
+def unexpected(_: int) -> None:
+    """Take in nothing: nobody watches."""
+
 
 class Progress:
     """Use as a context around a download."""
@@ -20,8 +28,13 @@ class Progress:
     def __init__(self, what: str, directory: Path) -> None:
         self._what = what
         self._directory = directory
+        self._total = 0
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def expect(self, total: int) -> None:
+        """Take in how many bytes there will be."""
+        self._total = total
 
     def __enter__(self) -> "Progress":
         self._thread.start()
@@ -40,7 +53,15 @@ class Progress:
                 here = sum(digest.files(self._directory).values())
             except OSError:  # a file moved while we counted: the next round will see it
                 continue
-            log.line(f"Fetching {self._what}: {size(here)} after {time.monotonic() - began:.0f} s")
+            log.line(f"Fetching {self._what}: {told(here, self._total, time.monotonic() - began)}")
+
+
+def told(here: int, total: int, seconds: float) -> str:
+    """How far a download has come: of how much, and how long the rest will take, where that is known."""
+    if not 0 < here <= total:
+        return f"{size(here)} after {seconds:.0f} s"
+    left = seconds * (total - here) / here
+    return f"{size(here)} of {size(total)} ({here / total:.0%}) after {seconds:.0f} s, about {left:.0f} s left"
 
 
 def size(count: float) -> str:

@@ -10,10 +10,13 @@ import sys
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ferryman_server import log
 from ferryman_server.fetch import progress
 from ferryman_server.fetch import source as sources
+from ferryman_server.fetch.progress import Expect, unexpected
 from ferryman_server.reason import FatalError, Reason, first_line
 
+_MOST_FRUITLESS = 2
 _NOT_NEEDED = ("numpy", "pandas", "scipy", "sklearn")
 # The library's own patience (7 tries, 120 s each) is longer than a rollout's; the kubelet tries again anyway.
 _PATIENCE = {
@@ -24,7 +27,7 @@ _PATIENCE = {
 }
 
 
-def fetch(source: sources.Source, into: Path, *, limit: int) -> None:
+def fetch(source: sources.Source, into: Path, *, limit: int, expect: Expect = unexpected) -> None:
     """Download the version's files and check each against the listing."""
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         raise FatalError(
@@ -42,10 +45,34 @@ def fetch(source: sources.Source, into: Path, *, limit: int) -> None:
                 Reason.ARTIFACT_CORRUPT,
                 f"{source.uri} is {progress.size(total)}; the most a model may be is {progress.size(limit)}.",
             )
-        repository.download_artifacts("", str(into))
+        expect(total)
+        _download(mlflow, repository, into, listed)
     except mlflow.exceptions.MlflowException as error:
         raise _translated(source, error) from error
     _check(source, into, listed)
+
+
+def _download(mlflow: Any, repository: Any, into: Path, listed: dict[str, int | None]) -> None:
+    """Download everything; of what was cut off, what is not here yet, until two attempts in a row bring nothing."""
+    wanted, missing, fruitless = [""], len(listed), 0
+    while True:
+        try:
+            for path in wanted:
+                repository.download_artifacts(path, str(into))
+        except mlflow.exceptions.MlflowException as error:
+            wanted = [path for path, size in listed.items() if not _arrived(into / path, size)]
+            fruitless = fruitless + 1 if len(wanted) >= missing else 0
+            if fruitless == _MOST_FRUITLESS:
+                raise
+            missing = len(wanted)
+            log.line(f"{missing} of {len(listed)} files did not come ({first_line(error)}); asking for them again")
+        else:
+            return
+
+
+def _arrived(file: Path, size: int | None) -> bool:
+    """Tell whether a file is here whole; one whose size nobody knows is fetched anew."""
+    return size is not None and file.is_file() and file.stat().st_size == size
 
 
 def _import_client() -> Any:

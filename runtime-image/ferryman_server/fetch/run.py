@@ -39,8 +39,8 @@ def _bring(source: sources.Source, plain: str, settings: contract.Settings) -> m
     with place.staging(settings.model_dir) as room:
         landing, unpacked = room / "landing", room / "unpacked"
         landing.mkdir()
-        with progress.Progress(plain, room):
-            single = _download(source, landing, settings)
+        with progress.Progress(plain, room) as watched:
+            single = _download(source, landing, settings, watched.expect)
             found = digest.of_file(single) if single else digest.of_tree(landing)
             _verify(found, settings.model_digest, plain)
             if single and archive.is_archive(single.name):
@@ -57,24 +57,28 @@ def _bring(source: sources.Source, plain: str, settings: contract.Settings) -> m
     return manifest
 
 
-def _download(source: sources.Source, into: Path, settings: contract.Settings) -> Path | None:
+def _download(
+    source: sources.Source, into: Path, settings: contract.Settings, expect: progress.Expect
+) -> Path | None:
     """Bring the bytes; the single file they are, or None for a tree. Each client is imported when needed."""
     limit = settings.max_artifact_bytes
     match source.kind:
         case sources.Kind.REGISTRY:
             from ferryman_server.fetch import registry  # noqa: PLC0415
 
-            registry.fetch(source, into, limit=limit)
+            registry.fetch(source, into, limit=limit, expect=expect)
             return None
         case sources.Kind.S3:
             from ferryman_server.fetch import s3  # noqa: PLC0415
 
-            single = s3.fetch(source, into, limit=limit)
+            single = s3.fetch(source, into, limit=limit, expect=expect)
         case sources.Kind.WEB:
             from ferryman_server.fetch import reach, web  # noqa: PLC0415
 
             allowed = reach.Reach(settings.private_hosts)
-            return web.fetch(source, into, limit=limit, allow_http=settings.allow_http, allowed=allowed)
+            return web.fetch(
+                source, into, limit=limit, allow_http=settings.allow_http, allowed=allowed, expect=expect
+            )
         case sources.Kind.VOLUME:
             from ferryman_server.fetch import volume  # noqa: PLC0415
 

@@ -10,18 +10,20 @@ import botocore.exceptions
 
 from ferryman_server.fetch import progress
 from ferryman_server.fetch import source as sources
+from ferryman_server.fetch.progress import Expect, unexpected
 from ferryman_server.reason import FatalError, Reason, first_line
 
 _MISSING = {"404", "NoSuchKey", "NoSuchBucket", "NotFound"}
 _FORBIDDEN = {"403", "401", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"}
 
 
-def fetch(source: sources.Source, into: Path, *, limit: int) -> bool:
+def fetch(source: sources.Source, into: Path, *, limit: int, expect: Expect = unexpected) -> bool:
     """Download; True when the artefact is a single object."""
     try:
         client = _client()
         listed = _listing(client, source)
         _within(source, sum(listed.values()), limit)
+        expect(sum(listed.values()))
         for key, size in listed.items():
             relative = PurePosixPath(key[len(source.path) :].lstrip("/") or PurePosixPath(key).name)
             if ".." in relative.parts:

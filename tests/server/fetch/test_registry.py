@@ -1,12 +1,16 @@
 """Registered models, from a real MLflow tracking server, by the init container's own command."""
 
+import http.server
 import json
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from server import process
 
 
@@ -90,6 +94,42 @@ def test_what_the_registry_has_not_is_not_found(registered, room, uri):
     assert words["reason"] == "ArtifactNotFound", words
     assert f'"{uri.split("/")[1]}"' in words["message"]
     assert "Traceback" not in log
+
+
+@pytest.fixture
+def frail(registered: str) -> Iterator[str]:
+    """The tracking server behind a line that breaks in the middle of each file, the first time it is asked for."""
+    broken: set[str] = set()
+
+    class Line(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            answer = requests.get(f"{registered}{self.path}", timeout=30)
+            body = answer.content
+            if "/mlflow-artifacts/artifacts/" in self.path and self.path not in broken:
+                broken.add(self.path)
+                body = body[: len(body) // 2]
+            self.send_response(answer.status_code)
+            self.send_header("Content-Type", answer.headers["Content-Type"])
+            self.send_header("Content-Length", str(len(answer.content)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Stay quiet."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Line)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_files_that_were_cut_off_are_asked_for_again(frail, room):
+    code, words, log = _fetch(room, "models:/iris/1", frail)
+
+    assert (code, words) == (0, {}), log
+    assert "files did not come" in log
+    assert (room / "artifact/MLmodel").is_file()
 
 
 def test_a_registry_that_does_not_answer_is_unreachable(room):

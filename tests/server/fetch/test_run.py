@@ -1,5 +1,6 @@
 """A fetch as the init container does it: from real servers on loopback, into an empty volume."""
 
+import contextlib
 import hashlib
 import http.server
 import json
@@ -14,7 +15,7 @@ import pytest
 
 from ferryman_server import manifest as manifests
 from ferryman_server import settings as contract
-from ferryman_server.fetch import digest, run
+from ferryman_server.fetch import digest, progress, run
 from ferryman_server.reason import FatalError, Reason
 
 SETTINGS = contract.Settings("iris", allow_http=True, private_hosts=("127.0.0.1",))
@@ -117,6 +118,90 @@ def test_a_host_that_does_not_answer_is_unreachable(room):
     error = _refused(room, "http://127.0.0.1:9/model.onnx")
 
     assert error.reason is Reason.ARTIFACT_UNREACHABLE
+
+
+KEPT = 300_000 // 65536 * 65536
+"""What is kept of such an answer: whole pieces."""
+
+
+class Cutting(http.server.BaseHTTPRequestHandler):
+    """Serves a file of 1 MB and breaks off after 300 kB of each answer."""
+
+    body = bytes(range(250)) * 4000
+    marks: tuple[str, ...] = ('"one"',)
+    """The file's ETag at each request in turn; the last one stays. A file with another one has other bytes."""
+    asked: list[str]
+
+    def do_GET(self) -> None:
+        mark = self.marks[min(len(self.asked), len(self.marks) - 1)]
+        body = self.body if mark in {self.marks[0], ""} else self.body[::-1]
+        wanted = self.headers.get("Range", "")
+        self.asked.append(wanted)
+        begin = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and self.headers["If-Range"] == mark else 0
+        self.send_response(206 if begin else 200)
+        if begin:
+            self.send_header("Content-Range", f"bytes {begin}-{len(body) - 1}/{len(body)}")
+        if mark:
+            self.send_header("ETag", mark)
+        self.send_header("Content-Length", str(len(body) - begin))
+        self.end_headers()
+        self.wfile.write(body[begin : begin + 300_000])
+
+    def log_message(self, *args: object) -> None:
+        """Stay quiet."""
+
+
+@contextlib.contextmanager
+def cutting(*marks: str) -> Iterator[tuple[str, type[Cutting]]]:
+    kind = type("Cutting", (Cutting,), {"marks": marks, "asked": []})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), kind)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/model.onnx", kind
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ferryman_server.fetch.web._LONGEST_WAIT", 0.01)
+
+
+def test_a_file_that_is_cut_off_goes_on_where_it_was(impatient, room):
+    with cutting('"one"') as (address, server):
+        fetched = _fetch(room, address)
+
+    assert server.asked == ["", *(f"bytes={times * KEPT}-" for times in (1, 2, 3))]
+    assert fetched.digest == f"sha256:{hashlib.sha256(Cutting.body).hexdigest()}"
+
+
+def test_a_file_that_was_replaced_meanwhile_is_begun_anew(impatient, room):
+    with cutting('"one"', '"two"') as (address, server):
+        fetched = _fetch(room, address)
+
+    assert server.asked[:3] == ["", f"bytes={KEPT}-", f"bytes={KEPT}-"]
+    assert fetched.digest == f"sha256:{hashlib.sha256(Cutting.body[::-1]).hexdigest()}"
+
+
+def test_a_file_that_cannot_be_gone_on_with_is_given_up_soon(impatient, room):
+    with cutting("") as (address, server):
+        refused = _refused(room, address)
+
+    assert refused.reason is Reason.ARTIFACT_CORRUPT
+    assert "did not come whole: the connection ended 3 times" in str(refused)
+    assert server.asked == ["", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("here", "total", "seconds", "said"),
+    [
+        (1_500_000, 0, 3, "1.5 MB after 3 s"),
+        (0, 6_000_000, 3, "0 B after 3 s"),
+        (1_500_000, 6_000_000, 3, "1.5 MB of 6.0 MB (25%) after 3 s, about 9 s left"),
+        (9_000_000, 6_000_000, 3, "9.0 MB after 3 s"),
+    ],
+)
+def test_progress_says_how_far_and_how_long(here, total, seconds, said):
+    assert progress.told(here, total, seconds) == said
 
 
 def test_more_bytes_than_a_model_may_be_are_not_written(shop, room):
