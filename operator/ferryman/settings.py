@@ -9,12 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _words(value: object) -> object:
     """Read a comma-separated list."""
     return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+def _without_password(uri: str) -> str:
+    """Refuse what would show in every status and every pod."""
+    if "@" in uri.partition("://")[2].partition("/")[0]:
+        raise ValueError(
+            "the tracking server's address must not carry a user or password; set MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, in the chart's extraEnv"
+        )
+    return uri
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
@@ -29,7 +39,7 @@ class Settings(BaseModel):
     """The model server image of new revisions."""
     server_gpu_image: str = "ferryman.dev/server:dev-gpu"
     """The model server image of new revisions that ask for GPUs."""
-    tracking_uri: str = ""
+    tracking_uri: Annotated[str, AfterValidator(_without_password)] = ""
     """The MLflow tracking server that `models:/` URIs are resolved with; empty means there is none."""
     trusted_sources: Words = ("models:/",)
     """Prefixes of model URIs from which pickled models may be loaded."""

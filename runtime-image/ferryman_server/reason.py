@@ -10,6 +10,8 @@ import enum
 import json
 from pathlib import Path
 
+from ferryman_server import secrecy
+
 # The kubelet keeps 4096 bytes of a termination message; beyond that the JSON would be cut in two.
 _LONGEST = 3500
 
@@ -31,9 +33,9 @@ class FatalError(Exception):
     """The model cannot be served, and trying again unchanged will not help this process."""
 
     def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(f"{reason}: {message}")
         self.reason = reason
-        self.message = message
+        self.message = secrecy.redacted(message)
+        super().__init__(f"{reason}: {self.message}")
 
 
 def publish(error: FatalError, termination_log: Path) -> None:

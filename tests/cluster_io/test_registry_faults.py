@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import gzip
 import http.server
 import json
+import logging
 import resource
 import threading
 import time
@@ -16,9 +18,11 @@ import pytest
 
 from ferryman.api.conditions import Reason
 from ferryman.api.revision import ResolvedModel
-from ferryman.outcome import Unresolved
-from ferryman.registry import client
+from ferryman.outcome import Tag, Unresolved
+from ferryman.registry import client, scribe
 from ferryman.registry.answers import REMEMBER_FAILURE_SECONDS, Registry
+from ferryman.registry.secrecy import HIDDEN
+from ferryman.registry.signatures import Signatures
 from ferryman.settings import Settings
 
 TIMEOUT = 1.0
@@ -59,6 +63,12 @@ def broken(handler: Handler) -> None:
 
 def refusing(handler: Handler) -> None:
     send(handler, 401, b"You are not authenticated.", {"Content-Type": "text/plain"})
+
+
+def echoing(handler: Handler) -> None:
+    send(
+        handler, 403, f"no such account: {handler.headers['Authorization']}".encode(), {"Content-Type": "text/plain"}
+    )
 
 
 def a_page(handler: Handler) -> None:
@@ -215,6 +225,46 @@ async def test_an_ill_registry_is_told_soon_costs_little_and_is_found_well_again
 
     ill.way, ahead[0] = well, REMEMBER_FAILURE_SECONDS + 1
     assert isinstance(await registry.resolve("models:/fraud@champion"), ResolvedModel)
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        {"MLFLOW_TRACKING_TOKEN": "planted-token-0451"},
+        {"MLFLOW_TRACKING_USERNAME": "operator", "MLFLOW_TRACKING_PASSWORD": "planted-password-0451"},
+    ],
+)
+async def test_a_registry_that_says_its_callers_credentials_aloud_is_not_repeated(
+    registry: Registry,
+    ill: Ill,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    account: dict[str, str],
+):
+    caplog.set_level(logging.DEBUG)
+    for name, value in account.items():
+        monkeypatch.setenv(name, value)
+    ill.way = echoing
+    settings = Settings(tracking_uri=ill.url)
+    signatures = Signatures(settings, time.monotonic)
+
+    away = await registry.resolve("models:/fraud@champion")
+    await registry.aliases()
+    await signatures.of("models:/fraud/7")
+    refused = scribe._write(ill.url, Tag("fraud", "7", "k", "v"), None)
+
+    signatures.close()
+    assert isinstance(away, Unresolved)
+    assert refused is not None
+    everything = " ".join([away.message, refused.message, caplog.text])
+    assert HIDDEN in away.message
+    for secret in ("planted", base64.b64encode(b"operator:planted-password-0451").decode()):
+        assert secret not in everything
+
+
+def test_an_address_with_a_password_is_refused_at_the_start() -> None:
+    with pytest.raises(ValueError, match="must not carry a user or password"):
+        Settings(tracking_uri="https://me:planted-password-0451@mlflow.example.com/mlflow")
 
 
 def peak() -> float:

@@ -12,6 +12,7 @@ from ferryman.api.reference import RegistryReference
 from ferryman.api.revision import ResolvedModel
 from ferryman.outcome import Unresolved
 from ferryman.registry import client
+from ferryman.registry.secrecy import redacted
 from ferryman.rollout.compatibility import RELEASE
 
 MOST_RELEASE = 64
@@ -77,7 +78,7 @@ def aliases(tracking: str) -> dict[tuple[str, str], str]:
             if not token:
                 break
     except Exception as error:  # noqa: BLE001 each is asked for itself then
-        log.info("MLflow at %s does not list its aliases: %s", tracking, error)
+        log.info("MLflow at %s does not list its aliases: %s", tracking, redacted(str(error)))
     return found
 
 
@@ -121,7 +122,7 @@ def _unknown(mlflow: Any, failure: type[Exception], tracking: str, name: Registr
 
 def away(tracking: str, detail: str) -> Unresolved:
     """Return that the registry did not answer, with what it did instead."""
-    said = " ".join(detail.split())[:300]
+    said = " ".join(redacted(detail).split())[:300]
     return Unresolved(
         Reason.REGISTRY_UNAVAILABLE,
         f"MLflow at {tracking} did not answer ({said}); it is asked again, and what was resolved before serves on",

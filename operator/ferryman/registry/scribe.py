@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 from ferryman.api.conditions import Reason
 from ferryman.outcome import Alias, Entry, Told, Unresolved
 from ferryman.registry import client, questions
+from ferryman.registry.secrecy import redacted
 from ferryman.settings import Settings
 
 THREADS = 2
@@ -143,7 +144,7 @@ def _write(tracking: str, entry: Entry, guard: Callable[[], None] | None) -> Unr
 
 
 def _failed(tracking: str, entry: Entry, code: str, detail: str) -> Unresolved:
-    said = " ".join(detail.split())[:300]
+    said = " ".join(redacted(detail).split())[:300]
     if code in REFUSED:
         message = (
             f"MLflow at {tracking} refuses to be told {entry.said} ({said}); give the operator's account the right"

@@ -18,6 +18,7 @@ import yaml
 from ferryman.api import reference
 from ferryman.api.reference import RegistryReference
 from ferryman.registry import client
+from ferryman.registry.secrecy import redacted
 from ferryman.rollout.compatibility import Signature, Value
 from ferryman.settings import Settings
 
@@ -56,7 +57,7 @@ class Signatures:
         except Exception as error:  # noqa: BLE001 what a broken registry can raise has no end
             self._again_at = {other: at for other, at in self._again_at.items() if at > self._clock()}
             self._again_at[uri] = self._clock() + REMEMBER_FAILURE_SECONDS
-            log.info("nobody says what %s takes: %s", uri, str(error) or type(error).__name__)
+            log.info("nobody says what %s takes: %s", uri, redacted(str(error)) or type(error).__name__)
             return None
         if len(self._known) >= MOST_KNOWN:
             self._known.clear()

@@ -5,7 +5,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from ferryman_server import log, reason
+from ferryman_server import log, reason, secrecy
 from ferryman_server import settings as contract
 from ferryman_server.fetch import run
 
@@ -18,7 +18,7 @@ def main() -> int:
     except reason.FatalError as error:
         failure = error
     except Exception as error:  # noqa: BLE001 - the last door: whatever it was, the operator must be told
-        traceback.print_exc()
+        sys.stderr.write(secrecy.redacted(traceback.format_exc()))
         failure = reason.FatalError(
             reason.Reason.ARTIFACT_UNREACHABLE,
             f"Fetching {os.environ.get('FERRYMAN_MODEL_URI', '').partition('?')[0]} failed unexpectedly "

@@ -15,6 +15,7 @@ from ferryman_server.fetch import progress
 from ferryman_server.fetch import source as sources
 from ferryman_server.fetch.progress import Expect, unexpected
 from ferryman_server.reason import FatalError, Reason, first_line
+from ferryman_server.secrecy import redacted
 
 _MOST_FRUITLESS = 2
 _NOT_NEEDED = ("numpy", "pandas", "scipy", "sklearn")
@@ -65,7 +66,8 @@ def _download(mlflow: Any, repository: Any, into: Path, listed: dict[str, int | 
             if fruitless == _MOST_FRUITLESS:
                 raise
             missing = len(wanted)
-            log.line(f"{missing} of {len(listed)} files did not come ({first_line(error)}); asking for them again")
+            said = redacted(first_line(error))
+            log.line(f"{missing} of {len(listed)} files did not come ({said}); asking for them again")
         else:
             return
 
