@@ -21,8 +21,8 @@ def _without_password(uri: str) -> str:
     """Refuse what would show in every status and every pod."""
     if "@" in uri.partition("://")[2].partition("/")[0]:
         raise ValueError(
-            "the tracking server's address must not carry a user or password; set MLFLOW_TRACKING_USERNAME and "
-            "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, in the chart's extraEnv"
+            "an address must not carry a user or password: it stands in statuses and pods; for MLflow, set "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, in the chart's extraEnv"
         )
     return uri
 
@@ -45,6 +45,10 @@ class Settings(BaseModel):
     """Prefixes of model URIs from which pickled models may be loaded."""
     private_hosts: Words = ()
     """Hosts of `https://` models, or `.suffixes`, that may have private addresses; others must be public."""
+    trace_endpoint: Annotated[str, AfterValidator(_without_password)] = ""
+    """Where the bundled servers send their traces, as OTLP over HTTP; empty means nowhere."""
+    trace_percent: Annotated[float, Field(gt=0, le=100)] = 1.0
+    """The share of requests that are traced, of those whose caller has not decided that."""
     drain_seconds: Annotated[float, Field(ge=0)] = 10.0
     """How long a revision's pods stay after the route was observed without it."""
     registry_poll_seconds: Annotated[float, Field(gt=0)] = 30.0

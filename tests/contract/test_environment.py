@@ -35,6 +35,7 @@ def test_the_defaults_of_the_chart_are_those_of_the_operator() -> None:
 
     assert (values["server"]["image"], values["server"]["gpuImage"]) == (chosen.server_image, chosen.server_gpu_image)
     assert tuple(values["server"]["trustedSources"]) == chosen.trusted_sources
+    assert values["server"]["tracing"] == {"endpoint": chosen.trace_endpoint, "percent": chosen.trace_percent}
     assert values["mlflow"] == {
         "trackingUri": chosen.tracking_uri,
         "pollSeconds": chosen.registry_poll_seconds,
@@ -64,7 +65,13 @@ def environment(container: dict[str, object]) -> dict[str, str]:
 def test_the_server_understands_what_the_operator_tells_it(containers: str) -> None:
     body = pod(
         model={"uri": "pvc://weights/resnet", "format": "onnx", "digest": "sha256:" + "a" * 64},
-        server={"batching": {"maxBatchSize": 7}, "warmup": {"requests": 3}, "optimize": "off", "workers": 2},
+        server={
+            "batching": {"maxBatchSize": 7},
+            "warmup": {"requests": 3},
+            "optimize": "off",
+            "workers": 2,
+            "sampling": {"percent": 5},
+        },
     )
 
     told = server_settings.from_environment(environment(body[containers][0]))
@@ -79,6 +86,7 @@ def test_the_server_understands_what_the_operator_tells_it(containers: str) -> N
     assert told.allow_pickle is False
     assert told.optimize is False
     assert told.workers == 2
+    assert told.sample_percent == 5
     assert (told.port, told.warmup_requests, told.max_batch_size, told.drain_seconds) == (8080, 3, 7, 2)
 
 
@@ -189,3 +197,14 @@ def test_the_cause_crosses_the_seam(tmp_path: Path) -> None:
     assert found is not None
     assert found.reason is conditions.Reason.LOAD_FAILED
     assert "it does not load" in found.message
+
+
+@pytest.mark.parametrize(("percent", "argument"), [(1, "0.01"), (0.1, "0.001"), (100, "1")])
+def test_traces_go_where_the_installation_says(percent: float, argument: str) -> None:
+    settings = operator_settings.Settings(trace_endpoint="http://collector:4318", trace_percent=percent)
+
+    told = environment({"env": rendered.traces(settings)})
+
+    assert told["OTEL_TRACES_SAMPLER_ARG"] == argument
+    assert server_settings.from_environment({"FERRYMAN_MODEL_NAME": "fraud", **told}).traces is True
+    assert rendered.traces(operator_settings.Settings()) == []

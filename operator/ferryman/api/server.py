@@ -94,6 +94,14 @@ class Cache(Model):
     that is slow or gone costs a request 5 ms at most, and soon nothing."""
 
 
+class Sampling(Model):
+    """Answers that are kept for a while, so that what two revisions say to the same requests can be compared."""
+
+    percent: Annotated[int, Field(ge=1, le=100)]
+    """The share of requests that are kept with their answers, chosen by their `x-request-id`: stable and shadow keep
+    the same ones. Each pod tells them at its own port 8081, `/samples`, which no Service leads to."""
+
+
 class Server(Model):
     """The pods that serve a revision."""
 
@@ -124,11 +132,11 @@ class Server(Model):
                 ".image",
             ),
             rule(
-                f"!has(self.image) || (!has(self.cache) && !has(self.workers) "
+                f"!has(self.image) || (!has(self.cache) && !has(self.workers) && !has(self.sampling) "
                 f"&& (!has(self.optimize) || self.optimize == '{Optimize.AUTO}') "
                 f"&& (!has(self.batching) || self.batching.maxBatchSize == {BATCH}) "
                 f"&& (!has(self.warmup) || self.warmup.requests == {WARMUP}))",
-                "spec.server.batching, warmup, optimize, workers and cache are the bundled server's: with "
+                "spec.server.batching, warmup, optimize, workers, sampling and cache are the bundled server's: with "
                 "spec.server.image they must be left out, for nothing would heed them",
                 ".image",
             ),
@@ -155,6 +163,9 @@ class Server(Model):
 
     cache: Cache | None = None
     """Answers that are remembered. Left out, none are."""
+
+    sampling: Sampling | None = None
+    """Answers that are kept to be compared. Left out, none are."""
 
     image: Image | None = None
     """The image of a server of somebody else's, such as Triton, TensorFlow Serving, or your own. It is rolled out as

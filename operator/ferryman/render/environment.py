@@ -50,11 +50,26 @@ def bundled(owner: ObjectMeta, revision: Revision, settings: Settings) -> Entrie
         values["FERRYMAN_OPTIMIZE"] = server.optimize.value
     if server.workers is not None:
         values["FERRYMAN_WORKERS"] = str(server.workers)
+    if server.sampling is not None:
+        values["FERRYMAN_SAMPLE_PERCENT"] = str(server.sampling.percent)
     if settings.tracking_uri:
         values["MLFLOW_TRACKING_URI"] = settings.tracking_uri
     if settings.private_hosts:
         values["FERRYMAN_PRIVATE_HOSTS"] = ",".join(settings.private_hosts)
     return _entries(values)
+
+
+def traces(settings: Settings) -> Entries:
+    """Return where the bundled server's traces go: OpenTelemetry's own variables."""
+    if not settings.trace_endpoint:
+        return []
+    return _entries(
+        {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": settings.trace_endpoint,
+            "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+            "OTEL_TRACES_SAMPLER_ARG": f"{settings.trace_percent / 100:g}",
+        }
+    )
 
 
 def cache(wish: Cache) -> Entries:

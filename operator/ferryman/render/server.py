@@ -12,7 +12,7 @@ from ferryman.settings import Settings
 
 def container(owner: ObjectMeta, revision: Revision, settings: Settings) -> dict[str, Any]:
     """Return what the bundled server's container has of its own."""
-    env = environment.bundled(owner, revision, settings)
+    env = environment.bundled(owner, revision, settings) + environment.traces(settings)
     if revision.pod.server.cache is not None:
         env += environment.cache(revision.pod.server.cache)
     return {
