@@ -246,8 +246,8 @@ class Day(Walk):
                 START_SECONDS,
             )
             scene.split(self._prober, self._names, {candidate: 100}, 4)
-            tags = stage.tags(self.deployment.kube, self._challenger)
-            told = tags.get("ferryman.demo.fraud", "nothing")
+            record = stage.recorded(self.deployment.kube, self._challenger)
+            told = record.tags.get("ferryman.demo.fraud", "nothing")
             scene.claim(told.startswith("Promoted") and candidate in told, f"MLflow says of v4: {told}")
 
 

@@ -163,15 +163,23 @@ def alias_command(name: str, uri: str) -> str:
     return f'kubectl {" ".join(EXEC)} python -c "{said}"'
 
 
-def tags(kube: Kube, version: Version) -> dict[str, str]:
-    """Return the tags that a version bears in the registry."""
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the registry says of a version."""
+
+    tags: dict[str, str]
+    aliases: list[str]
+
+
+def recorded(kube: Kube, version: Version) -> Record:
+    """Return what the registry says of a version."""
     read = (
         "import json, sys; from mlflow import MlflowClient;"
-        "print(json.dumps(MlflowClient('http://127.0.0.1:5000').get_model_version(*sys.argv[1:]).tags))"
+        "found = MlflowClient('http://127.0.0.1:5000').get_model_version(*sys.argv[1:]);"
+        "print(json.dumps({'tags': found.tags, 'aliases': found.aliases}))"
     )
     said = in_tracking_pod(kube, "python", "-c", read, version.name, version.version)
-    found: dict[str, str] = json.loads(said.strip().splitlines()[-1])
-    return found
+    return Record(**json.loads(said.strip().splitlines()[-1]))
 
 
 def alias(kube: Kube, name: str, uri: str) -> None:

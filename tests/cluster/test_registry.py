@@ -12,7 +12,8 @@ from cluster.served import ACT_SECONDS, START_SECONDS, Served
 
 from ferrydemo import patience, stage
 from ferrydemo.kube import Kube
-from ferrydemo.modeldeployment import revision
+from ferrydemo.modeldeployment import Status, condition, revision
+from ferrydemo.stage import Version
 
 HEARD_SECONDS = 5.0
 """From the move of an alias to the candidate's Deployment."""
@@ -64,6 +65,38 @@ def test_an_alias_that_moves_starts_a_candidate_before_any_poll(delivered: None,
     status = served.until_weight(50)
     assert status["candidate"]["model"]["uri"] == next_one
     assert revision(status, "stable") == revision(before, "stable")
+
+
+def test_mlflow_says_what_became_of_a_release(delivered: None, served: Served):
+    kube, before = served.deployment.kube, served.deployment.status()
+    old, new = (version_of(served, uri) for uri in (before["stable"]["model"]["uri"], served.other()))
+    stage.alias(kube, "released", old.uri)
+    policy = {"writeBack": True, "stableAlias": "in-production"}
+    model = {"uri": "models:/pool@released", "digest": None, "registry": policy}
+    served.patch("models:/pool@released", canary={"trafficPercent": 100})
+    served.deployment.patch({"model": model})
+    served.until_stable(old.uri)
+
+    stage.alias(kube, "released", new.uri)
+    served.until_stable(new.uri, START_SECONDS)
+    status = served.deployment.wait("MLflow to be told", told, ACT_SECONDS)
+
+    key, name = f"ferryman.{served.deployment.namespace}.fraud", revision(status, "stable")
+    serves, replaced = stage.recorded(kube, new), stage.recorded(kube, old)
+    assert serves.tags[key].startswith("Promoted ")
+    assert serves.tags[key].endswith(f" as {name}")
+    assert replaced.tags[key].startswith("Replaced ")
+    assert "in-production" in serves.aliases
+    served.deployment.patch({"model": {"registry": None}})
+
+
+def told(status: Status) -> bool:
+    """Tell whether MLflow was told of what serves."""
+    return condition(status, "RegistryUpdated").get("reason") == "WrittenBack"
+
+
+def version_of(served: Served, uri: str) -> Version:
+    return next(version for version in served.models.versions if version.uri == uri)
 
 
 def deployments(served: Served) -> set[str]:
