@@ -41,12 +41,18 @@ def _rest_of_the_pods(cluster: Cluster) -> None:
     wanted = {name for name, pods in cluster.desired.items() if pods}
     assert stable in wanted, "stable rests without a pod"
     assert wanted <= {stable, candidate}, f"needless pods: {wanted - {stable, candidate}}"
-    if candidate is not None and not _no_surge(cluster):
+    if candidate is not None and not _no_surge(cluster) and not _held_for_callers(cluster):
         assert candidate in wanted, "the candidate rests without a pod"
     if status.run is None:
         scaling = cluster.resource().spec.scaling
         pods, most = cluster.desired[stable or ""], max(scaling.least, scaling.most)
         assert scaling.least <= pods <= most, f"stable rests with {pods} pods, outside {scaling.least} to {most}"
+
+
+def _held_for_callers(cluster: Cluster) -> bool:
+    """Tell whether a candidate may not begin because it would break those who call stable."""
+    run, allowed = cluster.status.run, cluster.resource().spec.rollout.allow_breaking
+    return run is not None and bool(run.breaks) and not allowed and cluster.status.phase is Phase.STARTING
 
 
 def _rest_of_the_objects(cluster: Cluster) -> None:

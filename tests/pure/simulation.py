@@ -49,6 +49,8 @@ class Cluster(Nodes):
     spec: dict[str, Any] = field(default_factory=lambda: {"model": {"uri": "s3://models/v1"}})
     status: ModelDeploymentStatus = field(default_factory=ModelDeploymentStatus)
     unresolved: Unresolved | None = None
+    breaking: set[str] = field(default_factory=set)
+    """The models that need more of their callers than others."""
     now: datetime = START
     generation: int = 1
     version: int = 1
@@ -157,7 +159,14 @@ class Cluster(Nodes):
         return look
 
     def plan(self) -> Plan:
-        return planner.plan(self.resource(), self.observed(), self.resolved(), SETTINGS, self.now)
+        observed, resolved, breaks = self.observed(), self.resolved(), self.breaks()
+        return planner.plan(self.resource(), observed, resolved, SETTINGS, self.now, breaks=breaks)
+
+    def breaks(self) -> tuple[str, ...] | None:
+        """Return what the wished model breaks for those who call stable; None where no model says what it needs."""
+        if not self.breaking:
+            return None
+        return ("it needs more",) if self.spec["model"]["uri"] in self.breaking else ()
 
     def reconcile(self, die_after: int | None = None) -> Plan:
         """Plan once and write it all, or die after so many writes."""

@@ -60,6 +60,8 @@ def canaries(draw: st.DrawFn) -> dict[str, Any]:
 def rollouts(draw: st.DrawFn) -> dict[str, Any]:
     """Draw a policy that the apiserver admits."""
     policy: dict[str, Any] = {"deadlineSeconds": 60, "history": draw(st.sampled_from([0, 1, 2, 3]))}
+    if draw(st.booleans()):
+        policy["allowBreaking"] = True
     if draw(st.integers(0, 3)):
         policy["canary"] = draw(canaries())
     if draw(st.integers(0, 3)) == 0 and "steps" not in policy.get("canary", {}):
@@ -149,6 +151,10 @@ class Rollouts(RuleBasedStateMachine):
     @rule(uri=st.sampled_from(MODELS))
     def break_or_mend_a_model(self, uri: str) -> None:
         self.cluster.broken ^= {uri}
+
+    @rule(uri=st.sampled_from(MODELS))
+    def change_what_a_model_needs(self, uri: str) -> None:
+        self.cluster.breaking ^= {uri}
 
     @rule()
     def let_pods_become_ready(self) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pure.simulation import SETTINGS, Cluster
+from pure.simulation import Cluster
 
-from ferryman import plan as planner
 from ferryman.api.revision import ResolvedModel
 from ferryman.api.status import Phase
-from ferryman.outcome import Plan, Unresolved
+from ferryman.outcome import Unresolved
 
 V1, V2, V3 = "models:/fraud/1", "models:/fraud/2", "models:/fraud/3"
 NEEDS = 'it needs "hour" (long), which stable does not take'
@@ -20,15 +19,14 @@ NEEDS = 'it needs "hour" (long), which stable does not take'
 class Compared(Cluster):
     """A cluster beside a registry that knows what the next candidate breaks."""
 
-    breaks: tuple[str, ...] | None = ()
+    said: tuple[str, ...] | None = ()
 
     def resolved(self) -> ResolvedModel | Unresolved:
         uri = self.spec["model"]["uri"]
         return ResolvedModel(uri=uri, requested=uri, version=uri.rsplit("/", 1)[-1])
 
-    def plan(self) -> Plan:
-        observed, resolved = self.observed(), self.resolved()
-        return planner.plan(self.resource(), observed, resolved, SETTINGS, self.now, breaks=self.breaks)
+    def breaks(self) -> tuple[str, ...] | None:
+        return self.said
 
 
 def serving(**rollout: Any) -> Compared:
@@ -40,7 +38,7 @@ def serving(**rollout: Any) -> Compared:
 
 def broken(cluster: Compared) -> Compared:
     """Release a version that needs an input more."""
-    cluster.breaks = (NEEDS,)
+    cluster.said = (NEEDS,)
     cluster.model(V2)
     cluster.settle()
     return cluster
@@ -80,7 +78,7 @@ def test_it_goes_on_once_that_is_allowed_and_what_has_begun_is_not_held_any_more
 def test_another_version_takes_its_place() -> None:
     cluster = broken(serving())
 
-    cluster.breaks = ()
+    cluster.said = ()
     cluster.model(V3)
     cluster.settle()
 
@@ -101,7 +99,7 @@ def test_promote_does_not_stand_for_a_permission() -> None:
 
 def test_what_nobody_can_compare_is_not_held() -> None:
     cluster = serving()
-    cluster.breaks = None
+    cluster.said = None
     cluster.model(V2)
     cluster.settle()
 
@@ -116,7 +114,7 @@ def test_a_rollback_is_never_held() -> None:
     cluster.settle()
     assert cluster.stable == V2
 
-    cluster.breaks = (NEEDS,)
+    cluster.said = (NEEDS,)
     cluster.annotate("rollback", "previous")
     cluster.settle()
 
