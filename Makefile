@@ -121,7 +121,7 @@ fuzz-server: venv ## 100,000 requests to the server that nobody would write (FUZ
 	@PYTHONPATH=runtime-image:tests MLFLOW_DISABLE_TELEMETRY=true .venv-server/bin/python -W ignore -m server.hostile.fuzz $(FUZZ_ARGS)
 
 .PHONY: test-api
-test-api: .venv/.stamp ## the api tier: a real etcd, kube-apiserver and kube-controller-manager
+test-api: venv ## the api tier: a real etcd, kube-apiserver and kube-controller-manager
 	@$(LOCAL_CLUSTER) build
 	@$(PY) $(call PYTEST,api) tests/api_tier
 

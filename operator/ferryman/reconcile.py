@@ -37,8 +37,6 @@ from ferryman.registry.answers import Registry
 from ferryman.registry.scribe import Scribe
 from ferryman.registry.signatures import Signatures
 from ferryman.render import names
-from ferryman.rollout import compatibility
-from ferryman.rollout.compatibility import Released
 from ferryman.settings import Settings
 
 LOOK_SECONDS = 60.0
@@ -147,17 +145,14 @@ class Reconciler:
     async def _breaks(
         self, standing: ModelDeploymentStatus, resolved: ResolvedModel | Unresolved
     ) -> tuple[str, ...] | None:
-        """Return what a version that is about to become the candidate breaks; None where nobody can tell."""
-        stable, candidate = standing.stable, standing.candidate
-        if isinstance(resolved, Unresolved) or stable is None or resolved.uri == stable.model.uri:
+        """Return what a version that is about to become the candidate breaks; None where nobody can tell.
+
+        One that is the candidate was compared when it was named.
+        """
+        if isinstance(resolved, Unresolved) or standing.stable is None:
             return None
-        if candidate is not None and candidate.model.uri == resolved.uri:
-            return None  # it was compared when it was named
-        uris = (stable.model.uri, resolved.uri)
-        taken = await asyncio.gather(*(self.signatures.of(uri) for uri in uris))
-        releases = (stable.model.release, resolved.release)
-        found = compatibility.difference(*(Released(*each) for each in zip(taken, releases, strict=True)))
-        return found.breaks if found.known or found.breaks else None
+        known = {each.model.uri for each in (standing.stable, standing.candidate) if each is not None}
+        return None if resolved.uri in known else await self.signatures.breaks(standing.stable.model, resolved)
 
     async def _refuse(self, meta: ObjectMeta, look: Look, message: str) -> None:
         """Say that the spec cannot be honoured; everything that serves is left as it is."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from mlflow.tracking import MlflowClient
+from tracking import registered
 
 from ferryman.api.revision import ResolvedModel
 from ferryman.registry.answers import Registry
@@ -33,26 +33,9 @@ READ = Signature(
 )
 
 
-def mlmodel(**said: Any) -> dict[str, Any]:
-    return {"flavors": {"python_function": {"loader_module": "mlflow.sklearn"}}, **said}
-
-
-def logged(tracking: MlflowClient, tmp_path: Path, body: dict[str, Any], **tags: str) -> str:
-    """Register a version of `signed` from files in the tracking server's own store; return its URI."""
-    tracking.get_experiment("0")
-    run = tracking.create_run("0")
-    (tmp_path / "MLmodel").write_text(yaml.safe_dump(body))
-    tracking.log_artifact(run.info.run_id, str(tmp_path / "MLmodel"), "model")
-    if not tracking.search_registered_models("name = 'signed'"):
-        tracking.create_registered_model("signed")
-    source = f"{run.info.artifact_uri}/model"
-    version = tracking.create_model_version("signed", source=source, run_id=run.info.run_id, tags=tags)
-    return f"models:/signed/{version.version}"
-
-
 async def test_a_signature_and_a_release_come_from_the_registry(tracking: MlflowClient, tmp_path: Path) -> None:
-    body = mlmodel(signature={"inputs": json.dumps(INPUTS), "outputs": json.dumps(OUTPUTS), "params": None})
-    uri = logged(tracking, tmp_path, body, version="v2.1.0")
+    signature = {"inputs": json.dumps(INPUTS), "outputs": json.dumps(OUTPUTS), "params": None}
+    uri = registered(tracking, "signed", tmp_path, signature, version="v2.1.0")
     settings = Settings(tracking_uri=tracking.tracking_uri)
     signatures, registry = Signatures(settings, time.monotonic), Registry(settings, time.monotonic)
 
@@ -70,7 +53,7 @@ async def test_a_signature_and_a_release_come_from_the_registry(tracking: Mlflow
 async def test_a_version_without_a_signature_says_nothing(tracking: MlflowClient, tmp_path: Path) -> None:
     signatures = Signatures(Settings(tracking_uri=tracking.tracking_uri), time.monotonic)
 
-    assert await signatures.of(logged(tracking, tmp_path, mlmodel())) is None
+    assert await signatures.of(registered(tracking, "signed", tmp_path, None)) is None
     assert await signatures.of("s3://models/1") is None
     assert await signatures.of("models:/signed@champion") is None
     signatures.close()

@@ -17,9 +17,11 @@ import yaml
 
 from ferryman.api import reference
 from ferryman.api.reference import RegistryReference
+from ferryman.api.revision import ResolvedModel
 from ferryman.registry import client
 from ferryman.registry.secrecy import redacted
-from ferryman.rollout.compatibility import Signature, Value
+from ferryman.rollout import compatibility
+from ferryman.rollout.compatibility import Released, Signature, Value
 from ferryman.settings import Settings
 
 MOST_BYTES = 1024 * 1024
@@ -63,6 +65,14 @@ class Signatures:
             self._known.clear()
         self._known[uri] = found
         return found
+
+    async def breaks(self, stable: ResolvedModel, wished: ResolvedModel) -> tuple[str, ...] | None:
+        """Return what a version breaks for those who call another; None where nobody can tell."""
+        signatures = await asyncio.gather(self.of(stable.uri), self.of(wished.uri))
+        releases = (stable.release, wished.release)
+        old, new = (Released(*each) for each in zip(signatures, releases, strict=True))
+        found = compatibility.difference(old, new)
+        return found.breaks if found.known or found.breaks else None
 
     def close(self) -> None:
         """Let the threads go; a question under way is not waited for."""
