@@ -35,7 +35,7 @@ def server(place: Path) -> Iterator[MlflowClient]:
         process = subprocess.Popen([*command, *store], env={**os.environ, **quiet}, cwd=place, stdout=log, stderr=log)
         try:
             _healthy(process, url, place / "log")
-            prepare(Settings().registry_timeout_seconds)
+            prepare(Settings())
             yield MlflowClient(tracking_uri=url, registry_uri=url)
         finally:
             process.terminate()

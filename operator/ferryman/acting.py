@@ -7,7 +7,7 @@ import logging
 import platform
 import random
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from functools import partial
 from typing import Any
@@ -28,8 +28,8 @@ from ferryman.followers import Followers
 from ferryman.news import News
 from ferryman.poll import Poll
 from ferryman.reconcile import Reconciler
-from ferryman.registry.answers import Registry
 from ferryman.registry.scribe import Scribe
+from ferryman.registry.several import Registries
 from ferryman.registry.signatures import Signatures
 from ferryman.settings import Settings
 
@@ -63,13 +63,13 @@ async def act(
     mesh = kinds.VIRTUAL_SERVICE.plural in present
     if kinds.MODEL_DEPLOYMENT.plural not in present:
         log.warning("the cluster does not know ModelDeployments yet; waiting for the CRD")
-    registry, signatures, followers = Registry(chosen, clock), Signatures(chosen, clock), Followers()
-    scribe: Scribe[Key] = Scribe(chosen, clock, lease.guard, moved=registry.forget, wake=lambda key: queue.add(key))  # noqa: PLW0108 the queue comes later
+    registries, signatures, followers = Registries(chosen, clock), Signatures(chosen, clock), Followers()
+    scribe: Scribe[Key] = Scribe(chosen, clock, lease.guard, moved=registries.forget, wake=lambda key: queue.add(key))  # noqa: PLW0108 the queue comes later
     reconciler = Reconciler(
         client=api,
         mesh=Mesh(api, clock, present=mesh),
         nodes=Nodes(api, clock),
-        registry=registry,
+        registries=registries,
         signatures=signatures,
         scribe=scribe,
         followers=followers,
@@ -82,8 +82,7 @@ async def act(
     sweep = Sweep(api, chosen.namespaces, mesh=mesh, lost=metrics.lost_event)
     resync = watchdog.Resync(clock, chosen.resync_seconds)
     dog.watch(watchdog.Watches(), resync, looks.overdue)
-    poll = Poll(chosen, registry, followers, partial(_look_at, followers, queue))
-    news = News(partial(_ask_again, registry, followers, queue), asyncio.get_running_loop().call_later)
+    news = News(partial(_ask_again, registries, followers, queue), asyncio.get_running_loop().call_later)
     receiver.heard = news.heard
     metrics.act(queue.depth)
     log.info("watching %s; Istio is %s", _where(chosen), "served" if mesh else "absent")
@@ -94,7 +93,7 @@ async def act(
         asyncio.create_task(discovery.kinds_change(api, present), name="kinds"): Ending.KINDS_CHANGED,
         asyncio.create_task(dog.run(), name="watchdog"): Ending.FAULT,
         asyncio.create_task(_sweep(chosen, sweep, queue), name="sweep"): Ending.FAULT,
-        asyncio.create_task(poll.run(), name="poll"): Ending.FAULT,
+        **dict.fromkeys(_polls(chosen, registries, followers, queue), Ending.FAULT),
         asyncio.create_task(_resync(chosen, api, queue, resync), name="resync"): Ending.FAULT,
         asyncio.create_task(_kopf(chosen, queue, sweep, mesh=mesh), name="kopf"): Ending.FAULT,
         writer: Ending.FAULT,
@@ -111,7 +110,7 @@ async def act(
         await _end([writer], WRITER_STOPS_SECONDS)
         await lease.release()
         await _end(parts, STOP_SECONDS)
-        registry.close()
+        registries.close()
         signatures.close()
         scribe.close()
     return ending
@@ -161,16 +160,25 @@ async def _sweep(chosen: Settings, sweep: Sweep, queue: Queue) -> None:
             queue.add(key)
 
 
-def _ask_again(registry: Registry, followers: Followers, queue: Queue, model: str) -> None:
+def _polls(
+    chosen: Settings, registries: Registries, followers: Followers, queue: Queue
+) -> Iterator[asyncio.Task[None]]:
+    """Poll every registry, each at its own pace."""
+    for server, registry in registries.each():
+        aliases, moved = partial(followers.aliases, server), partial(_look_at, followers, queue, server)
+        yield asyncio.create_task(Poll(chosen, registry, aliases, moved).run(), name=f"poll {server or 'MLflow'}")
+
+
+def _ask_again(registries: Registries, followers: Followers, queue: Queue, model: str) -> None:
     """Look at whoever follows a registered model of which there is news."""
-    registry.forget(model)
+    registries.forget(model)
     for key in followers.of(model):
         queue.add(key)
 
 
-def _look_at(followers: Followers, queue: Queue, alias: str) -> None:
+def _look_at(followers: Followers, queue: Queue, server: str | None, alias: str) -> None:
     """Look at whoever follows an alias that has moved."""
-    for key in followers.at(alias):
+    for key in followers.at(alias, server):
         queue.add(key)
 
 

@@ -11,13 +11,14 @@ class Followers:
 
     def __init__(self) -> None:
         """Begin with nobody."""
-        self._uri: dict[Key, str] = {}
+        self._uri: dict[Key, tuple[str | None, str]] = {}
+        """What each names, and the tracking server that it names for it."""
 
-    def follows(self, key: Key, uri: str) -> None:
+    def follows(self, key: Key, uri: str, server: str | None = None) -> None:
         """Take in what a ModelDeployment names."""
         named = reference.registry_reference(uri)
         if named is not None and named.name:
-            self._uri[key] = uri
+            self._uri[key] = (server, uri)
         else:
             self.gone(key)
 
@@ -27,12 +28,13 @@ class Followers:
 
     def of(self, model: str) -> tuple[Key, ...]:
         """Return who follows a registered model."""
-        return tuple(key for key, uri in self._uri.items() if reference.names(uri, model))
+        return tuple(key for key, (_, uri) in self._uri.items() if reference.names(uri, model))
 
-    def at(self, alias: str) -> tuple[Key, ...]:
-        """Return who names exactly this URI."""
-        return tuple(key for key, uri in self._uri.items() if uri == alias)
+    def at(self, alias: str, server: str | None = None) -> tuple[Key, ...]:
+        """Return who names exactly this URI of a server."""
+        return tuple(key for key, named in self._uri.items() if named == (server, alias))
 
-    def aliases(self) -> tuple[str, ...]:
-        """Return the URIs that are followed and may mean something else tomorrow, each once."""
-        return tuple(uri for uri in dict.fromkeys(self._uri.values()) if reference.moves(uri))
+    def aliases(self, server: str | None = None) -> tuple[str, ...]:
+        """Return the URIs of a server that are followed and may mean something else tomorrow, each once."""
+        named = (uri for where, uri in self._uri.values() if where == server)
+        return tuple(uri for uri in dict.fromkeys(named) if reference.moves(uri))

@@ -38,11 +38,13 @@ class Tag:
     version: str
     key: str
     value: str
+    registry: str | None = None
+    """The tracking server, where it is not the installation's own."""
 
     @property
     def said(self) -> str:
         """Return it in words, by which it is known again."""
-        return f"models:/{self.model}/{self.version} {self.key}: {self.value}"
+        return f"models:/{self.model}/{self.version} {self.key}: {self.value}{_at(self.registry)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +56,21 @@ class Alias:
     version: str
     instead_of: str | None = None
     """The version that it must stand for now; where it stands for another it is left alone."""
+    registry: str | None = None
+    """The tracking server, where it is not the installation's own."""
 
     @property
     def said(self) -> str:
         """Return it in words, by which it is known again."""
         instead = f" instead of {self.instead_of}" if self.instead_of is not None else ""
-        return f"models:/{self.model}@{self.alias} is {self.version}{instead}"
+        return f"models:/{self.model}@{self.alias} is {self.version}{instead}{_at(self.registry)}"
 
 
 Entry = Tag | Alias
+
+
+def _at(registry: str | None) -> str:
+    return f" at {registry}" if registry is not None else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def plan(
     breaks: tuple[str, ...] | None = None,
 ) -> Plan:
     """Decide what is to be done for one ModelDeployment."""
-    rollout, resolved = resource.spec.rollout, _remembered(resource, resolved)
+    rollout, resolved = resource.spec.rollout, _remembered(resource, resolved, settings)
     delays = Delays(
         drain=timedelta(seconds=settings.drain_seconds),
         standby=timedelta(seconds=rollout.standby_seconds),
@@ -97,7 +97,9 @@ def plan(
     )
 
 
-def _remembered(resource: Resource, resolved: ResolvedModel | Unresolved) -> ResolvedModel | Unresolved:
+def _remembered(
+    resource: Resource, resolved: ResolvedModel | Unresolved, settings: Settings
+) -> ResolvedModel | Unresolved:
     """Return what is known anyway of a version while the registry does not answer: it never means other bytes."""
     if not isinstance(resolved, Unresolved) or resolved.reason is not Reason.REGISTRY_UNAVAILABLE:
         return resolved
@@ -105,8 +107,10 @@ def _remembered(resource: Resource, resolved: ResolvedModel | Unresolved) -> Res
     name = reference.registry_reference(uri)
     if name is None or name.alias is not None:
         return resolved
-    running = (resource.status.stable, resource.status.candidate)
-    same = [revision.model for revision in running if revision is not None and revision.model.requested == uri]
+    named = resource.spec.model.registry.tracking_uri
+    server = named if named != settings.tracking_uri else None
+    running = [each.model for each in (resource.status.stable, resource.status.candidate) if each is not None]
+    same = [model for model in running if model.requested == uri and model.registry == server]
     return same[0] if same else resolved
 
 

@@ -12,7 +12,6 @@ import random
 from collections.abc import Callable
 
 from ferryman.api import reference
-from ferryman.followers import Followers
 from ferryman.registry.answers import Registry
 from ferryman.settings import Settings
 
@@ -23,23 +22,26 @@ LEAST = 0.9
 
 
 class Poll:
-    """Asks where the aliases point that somebody follows."""
+    """Asks one registry where the aliases point that somebody follows."""
 
     def __init__(
-        self, settings: Settings, registry: Registry, followers: Followers, moved: Callable[[str], None]
+        self,
+        settings: Settings,
+        registry: Registry,
+        aliases: Callable[[], tuple[str, ...]],
+        moved: Callable[[str], None],
     ) -> None:
-        """`moved` hears of an alias' URI that does not mean what it meant."""
+        """`aliases` returns what is followed, `moved` hears of one that does not mean what it meant."""
         self._period = settings.registry_poll_seconds
         self._registry = registry
-        self._followers = followers
+        self._aliases = aliases
         self._moved = moved
 
     async def run(self) -> None:
         """Ask for ever."""
         while True:
-            aliases = self._followers.aliases()
             await asyncio.gather(
-                self._look_at(aliases),
+                self._look_at(self._aliases()),
                 asyncio.sleep(self._period * random.uniform(LEAST, 1.0)),  # noqa: S311 to spread, not to hide
             )
 

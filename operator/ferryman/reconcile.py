@@ -33,8 +33,8 @@ from ferryman.followers import Followers
 from ferryman.look import Failing, Look
 from ferryman.observed import Observed
 from ferryman.outcome import Notice, Resource, Unresolved
-from ferryman.registry.answers import Registry
 from ferryman.registry.scribe import Scribe
+from ferryman.registry.several import Registries
 from ferryman.registry.signatures import Signatures
 from ferryman.render import names
 from ferryman.settings import Settings
@@ -61,7 +61,7 @@ class Reconciler:
     client: Client
     mesh: Mesh
     nodes: Nodes
-    registry: Registry
+    registries: Registries
     signatures: Signatures
     scribe: Scribe[Key]
     followers: Followers
@@ -104,8 +104,8 @@ class Reconciler:
             await self._refuse(meta, look, _first(error))
             return None
 
-        self.followers.follows(key, spec.model.uri)
-        resolved = await self.registry.resolve(spec.model.uri)
+        self.followers.follows(key, spec.model.uri, self.registries.named(spec.model))
+        resolved = await self.registries.resolve(spec.model)
         observed = await observe.observe(self.client, self.mesh, meta, self.now(), _serving(standing))
         if _room_matters(spec, standing):
             observed = replace(observed, nodes=await self.nodes())
@@ -151,8 +151,10 @@ class Reconciler:
         """
         if isinstance(resolved, Unresolved) or standing.stable is None:
             return None
-        known = {each.model.uri for each in (standing.stable, standing.candidate) if each is not None}
-        return None if resolved.uri in known else await self.signatures.breaks(standing.stable.model, resolved)
+        running = [each.model for each in (standing.stable, standing.candidate) if each is not None]
+        if (resolved.registry, resolved.uri) in {(model.registry, model.uri) for model in running}:
+            return None
+        return await self.signatures.breaks(standing.stable.model, resolved)
 
     async def _refuse(self, meta: ObjectMeta, look: Look, message: str) -> None:
         """Say that the spec cannot be honoured; everything that serves is left as it is."""

@@ -27,6 +27,10 @@ def _without_password(uri: str) -> str:
     return uri
 
 
+def _each_without_password(uris: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_without_password(uri) for uri in uris)
+
+
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 
@@ -41,6 +45,9 @@ class Settings(BaseModel):
     """The model server image of new revisions that ask for GPUs."""
     tracking_uri: Annotated[str, AfterValidator(_without_password)] = ""
     """The MLflow tracking server that `models:/` URIs are resolved with; empty means there is none."""
+    registries: Annotated[Words, AfterValidator(_each_without_password)] = ()
+    """Other tracking servers that a spec may name. FERRYMAN_REGISTRY_TOKEN_<number> is what the operator shows the
+    first (0), the second (1), and so on."""
     trusted_sources: Words = ("models:/",)
     """Prefixes of model URIs from which pickled models may be loaded."""
     private_hosts: Words = ()

@@ -27,10 +27,14 @@ def wanted(resource: Resource, record: Record, wish: Revision | None) -> tuple[E
     if not policy.write_back:
         return ()
     entries: list[Entry] = list(_tags(resource, record))
-    served = _version(record.stable.model.uri) if record.stable is not None else None
-    if served is not None and policy.stable_alias is not None:
-        entries.append(Alias(served.name, policy.stable_alias, str(served.version)))
-    if served is not None and policy.on_rollback is OnRollback.RESTORE:
+    stable = record.stable.model if record.stable is not None else None
+    served = _version(stable.uri) if stable is not None else None
+    if stable is None or served is None:
+        return tuple(entries)
+    if policy.stable_alias is not None:
+        alias = Alias(served.name, policy.stable_alias, str(served.version), registry=stable.registry)
+        entries.append(alias)
+    if policy.on_rollback is OnRollback.RESTORE and wish is not None and wish.model.registry == stable.registry:
         entries += _restored(resource, record, wish, served)
     return tuple(entries)
 
@@ -65,40 +69,40 @@ def _verdict(status: Status, reason: Reason, message: str) -> Verdict:
 def _tags(resource: Resource, record: Record) -> tuple[Tag, ...]:
     """Return what became of the versions that the last run was about: one tag a version, that of stable the last."""
     key = f"ferryman.{resource.meta.namespace}.{resource.meta.name}"
-    said: dict[tuple[str, str], Tag] = {}
+    said: dict[tuple[str | None, str, str], Tag] = {}
 
-    def say(uri: str, outcome: str) -> None:
+    def say(uri: str, registry: str | None, outcome: str) -> None:
         named = _version(uri)
         if named is not None:
             version = str(named.version)
-            said[named.name, version] = Tag(named.name, version, key, outcome)
+            said[registry, named.name, version] = Tag(named.name, version, key, outcome, registry)
 
     last = record.last
     if last is not None and last.outcome is Outcome.PROMOTED:
         replaced = record.kept(last.replaced)
         became = Outcome.ROLLED_BACK if last.reason == Reason.ROLLED_BACK else REPLACED
         if replaced is not None:
-            say(replaced.model.uri, f"{became} {_time(last.finished)} for {last.revision}")
+            model = replaced.model
+            say(model.uri, model.registry, f"{became} {_time(last.finished)} for {last.revision}")
     elif last is not None:
-        say(last.uri, f"{last.outcome} {_time(last.finished)} as {last.revision} ({last.reason})")
+        say(last.uri, last.registry, f"{last.outcome} {_time(last.finished)} as {last.revision} ({last.reason})")
     stable = record.stable
     if stable is not None:
-        say(stable.model.uri, f"{Outcome.PROMOTED} {_time(stable.since)} as {stable.revision}")
+        say(stable.model.uri, stable.model.registry, f"{Outcome.PROMOTED} {_time(stable.since)} as {stable.revision}")
     return tuple(said.values())
 
 
-def _restored(
-    resource: Resource, record: Record, wish: Revision | None, served: RegistryReference
-) -> tuple[Alias, ...]:
+def _restored(resource: Resource, record: Record, wish: Revision, served: RegistryReference) -> tuple[Alias, ...]:
     """Return the followed alias as it is to be when the version that it stands for was rolled back."""
     followed = reference.registry_reference(resource.spec.model.uri)
-    if followed is None or followed.alias is None or wish is None or record.rejected is None:
+    if followed is None or followed.alias is None or record.rejected is None:
         return ()
     named = _version(wish.model.uri)
     back = wish.revision == record.rejected.revision and named is not None and named.name == served.name
     if not back or named is None or named.version == served.version:
         return ()
-    return (Alias(served.name, followed.alias, str(served.version), instead_of=str(named.version)),)
+    instead, registry = str(named.version), wish.model.registry
+    return (Alias(served.name, followed.alias, str(served.version), instead_of=instead, registry=registry),)
 
 
 def _version(uri: str) -> RegistryReference | None:

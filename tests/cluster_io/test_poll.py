@@ -58,7 +58,8 @@ def polled(registry: Asked, count: int, seconds: float, then: Callable[[], Any] 
         for number in range(count):
             followers.follows(Key("ml", f"m{number}"), uri(number))
             registry.known[uri(number)] = "1"
-        poll = Poll(SETTINGS, cast(Registry, registry), followers, lambda moved: told.update({moved: loop.time()}))
+        asked = cast(Registry, registry)
+        poll = Poll(SETTINGS, asked, followers.aliases, lambda moved: told.update({moved: loop.time()}))
         running = asyncio.create_task(poll.run())
         await asyncio.sleep(HOUR)
         then()

@@ -7,19 +7,22 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pure.simulation import Cluster, serving
+from pure.simulation import START, Cluster, serving
 
 from ferryman import settings as operator_settings
 from ferryman.api import conditions
-from ferryman.api.modeldeployment import Format
+from ferryman.api.modeldeployment import Format, ModelDeploymentSpec, ObjectMeta
+from ferryman.api.revision import ResolvedModel
 from ferryman.cluster import obstacle
 from ferryman.render import environment as rendered
 from ferryman.render import pod as pods
+from ferryman.render import revision as revisions
 from ferryman.render import trust
 from ferryman_server import manifest, reason
 from ferryman_server import settings as server_settings
 
 CHART = Path(__file__).parents[2] / "charts" / "ferryman"
+URI = "models:/fraud@champion"
 LOGGING = "FERRYMAN_LOG_LEVEL"  # read before there are settings
 
 
@@ -40,6 +43,7 @@ def test_the_defaults_of_the_chart_are_those_of_the_operator() -> None:
         "trackingUri": chosen.tracking_uri,
         "pollSeconds": chosen.registry_poll_seconds,
         "timeoutSeconds": chosen.registry_timeout_seconds,
+        "registries": list(chosen.registries),
         "writeBack": chosen.write_back,
         "webhook": {"enabled": bool(chosen.webhook_port), "secretName": chosen.webhook_secret, "secretKey": "secret"},
     }
@@ -208,3 +212,19 @@ def test_traces_go_where_the_installation_says(percent: float, argument: str) ->
     assert told["OTEL_TRACES_SAMPLER_ARG"] == argument
     assert server_settings.from_environment({"FERRYMAN_MODEL_NAME": "fraud", **told}).traces is True
     assert rendered.traces(operator_settings.Settings()) == []
+
+
+def test_a_model_of_another_registry_is_fetched_from_there_and_is_another_revision() -> None:
+    settings = operator_settings.Settings(tracking_uri="https://ours")
+    spec = ModelDeploymentSpec.model_validate({"model": {"uri": URI}})
+    owner = ObjectMeta(name="fraud", namespace="ml", uid="u", generation=1, resource_version="1")
+
+    def told(registry: str | None) -> tuple[str, str]:
+        model = ResolvedModel(uri="models:/fraud/7", requested=URI, registry=registry)
+        revision = revisions.wished("fraud", spec, model, settings, START)
+        variables = environment({"env": rendered.bundled(owner, revision, settings)})
+        return revision.revision, variables["MLFLOW_TRACKING_URI"]
+
+    (ours, our_server), (theirs, their_server) = told(None), told("https://theirs")
+    assert (our_server, their_server) == ("https://ours", "https://theirs")
+    assert ours != theirs

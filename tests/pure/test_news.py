@@ -99,3 +99,15 @@ def test_news_concerns_those_who_name_the_model_by_alias_or_version() -> None:
     assert followers.of("fraud") == (by_alias, by_version)
     followers.gone(by_version)
     assert followers.of("fraud") == (by_alias,)
+
+
+def test_an_alias_is_followed_at_the_server_that_it_is_named_with() -> None:
+    followers = Followers()
+    here, there = Key("ml", "here"), Key("ml", "there")
+    followers.follows(here, "models:/fraud@champion")
+    followers.follows(there, "models:/fraud@champion", "https://theirs")
+
+    assert followers.aliases() == followers.aliases("https://theirs") == ("models:/fraud@champion",)
+    assert followers.at("models:/fraud@champion") == (here,)
+    assert followers.at("models:/fraud@champion", "https://theirs") == (there,)
+    assert followers.of("fraud") == (here, there)

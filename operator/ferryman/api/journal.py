@@ -109,6 +109,8 @@ class LastRollout(Model):
     """The candidate of that run."""
     uri: str = ""
     """The model that the candidate served, or was to serve."""
+    registry: str | None = None
+    """The tracking server that the model is of, where it is not the installation's own."""
     replaced: str = ""
     """The revision that was stable when it ended."""
     outcome: Outcome

@@ -54,6 +54,11 @@ class ModelSource(Model):
         json_schema_extra=ruled(
             *(rule(cel, message, ".uri") for cel, message in reference.CEL_RULES),
             rule(
+                "!has(self.registry) || !has(self.registry.trackingURI) || self.uri.startsWith('models:/')",
+                "spec.model.registry.trackingURI needs a model of a registry: spec.model.uri must be models:/...",
+                ".registry",
+            ),
+            rule(
                 "!has(self.registry) || !has(self.registry.writeBack) || !self.registry.writeBack || "
                 "self.uri.matches('^models:/[^/@]+[/@]')",
                 "spec.model.registry.writeBack needs a registered model: spec.model.uri must have the form "
@@ -94,7 +99,7 @@ class ModelSource(Model):
     operator never reads it, and the serving container never sees it."""
 
     registry: Registry = Registry()
-    """What the registry is told of this model's releases. A change starts no revision."""
+    """Which registry the model is in, and what that is told of its releases. Another registry is another revision."""
 
 
 class Routing(Model):

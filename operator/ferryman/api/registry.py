@@ -1,4 +1,4 @@
-"""What the registry is told of a model's releases, if anything: nothing unless a user asks for it."""
+"""Which registry a model is in, and what that is told of its releases: nothing unless a user asks for it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from ferryman.api.base import Model, rule, ruled
 RESERVED = r"^([Ll][Aa][Tt][Ee][Ss][Tt]|[Vv][0-9]+)$"
 """What MLflow keeps for itself: such an alias could be read as a version."""
 
+SERVER = r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9/._~-]*)?$"
+"""A server's address, without user, password, query or fragment."""
+
 
 class OnRollback(StrEnum):
     """What becomes of the alias that `uri` follows, when the version that it stands for was rolled back."""
@@ -23,7 +26,7 @@ class OnRollback(StrEnum):
 
 
 class Registry(Model):
-    """What the registry is told."""
+    """Which registry a model is in, and what it is told."""
 
     model_config = ConfigDict(
         json_schema_extra=ruled(
@@ -44,6 +47,10 @@ class Registry(Model):
             ),
         )
     )
+
+    tracking_uri: Annotated[str, Field(pattern=SERVER, max_length=512)] | None = Field(None, alias="trackingURI")
+    """The MLflow tracking server that `uri` is asked of, where it is not the installation's own: one of those that
+    the installation knows beside it (chart: `mlflow.registries`)."""
 
     write_back: bool = False
     """Tag each version that was promoted or rolled back here with the outcome, the time and the revision, under

@@ -24,6 +24,8 @@ class ResolvedModel(Model):
     """The URI that the spec named."""
     version: str | None = None
     """The registry's version number, where there is one."""
+    registry: str | None = None
+    """The tracking server that says so, where it is not the installation's own."""
     source: str | None = None
     """Where the registry keeps the artefact."""
     run_id: str | None = None

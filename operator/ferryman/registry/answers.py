@@ -53,7 +53,7 @@ class Registry:
         self._silence: _Remembered | None = None
         self._failures = 0
         """How many questions in a row were not answered."""
-        client.prepare(settings.registry_timeout_seconds)
+        client.prepare(settings)
 
     async def resolve(self, uri: str) -> Answer:
         """Return the model that a URI means now, or why nobody can say."""

@@ -1,4 +1,4 @@
-"""What one answer of a registry may cost: so many bytes and seconds, and not one more.
+"""What one answer of a registry may cost, so many bytes and seconds and no more; and to whom which account is shown.
 
 MLflow's client reads an answer whole, however long it is, and a timeout of its own counts from one byte to the next.
 A registry that answers with gigabytes, or a byte a second, would take the operator's memory or its threads.
@@ -12,16 +12,23 @@ from typing import Any
 import requests
 from mlflow.utils import request_utils
 
+from ferryman.registry import client
+
 MOST_BYTES = 4 * 1024 * 1024
 """Far more than any answer about one version."""
 PIECE = 64 * 1024
 
 
 class Bounded(request_utils.TCPKeepAliveHTTPAdapter):  # type: ignore[misc]
-    """MLflow's transport, but for answers that have no end."""
+    """MLflow's transport, but for answers that have no end, and for servers that get an account of their own."""
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
         """Send a request and read its answer, or raise a ConnectionError that says what is wrong with it."""
+        other = client.token(request.url or "")
+        if other is not None:  # MLflow shows the account of the installation's own server to all
+            request.headers.pop("Authorization", None)
+            if other:
+                request.headers["Authorization"] = f"Bearer {other}"
         timeout = options.get("timeout")
         response: requests.Response = super().send(request, *args, **options)
         deadline = time.monotonic() + timeout if isinstance(timeout, int | float) else None

@@ -4,19 +4,44 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from ferryman.settings import Settings
+
 _IMPORTING = threading.Lock()
 
+_accounts: dict[str, str | None] = {}
+"""The token that each tracking server is shown, by its address; None for the own one, whose account MLflow knows."""
 
-def prepare(timeout_seconds: float) -> None:
+
+def prepare(settings: Settings) -> None:
     """Set what MLflow reads from the environment whenever it asks, unless an admin has."""
     # Its own defaults are minutes of patience.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(max(1, int(timeout_seconds))))
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(max(1, int(settings.registry_timeout_seconds))))
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     # It also reports its use to its makers unless told not to.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+
+def introduce(settings: Settings, environment: Mapping[str, str] = os.environ) -> None:
+    """Learn which tracking server is shown which token."""
+    _accounts.clear()
+    for number, server in enumerate(settings.registries):
+        _accounts[_folder(server)] = environment.get(f"FERRYMAN_REGISTRY_TOKEN_{number}", "")
+    if settings.tracking_uri:
+        _accounts[_folder(settings.tracking_uri)] = None
+
+
+def token(url: str) -> str | None:
+    """Return the token for an address at one of the other servers, empty for none; None for the installation's."""
+    served = [server for server in _accounts if url.startswith(server)]
+    return _accounts[max(served, key=len)] if served else None
+
+
+def _folder(server: str) -> str:
+    return server.rstrip("/") + "/"
 
 
 def get(tracking: str, path: str, query: dict[str, str]) -> bytes | None:

@@ -56,7 +56,6 @@ class Scribe(Generic[Key]):
         self._wake = wake
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="scribe")
         self._pages: dict[Key, _Page] = {}
-        client.prepare(settings.registry_timeout_seconds)
 
     def told(self, key: Key) -> Told:
         """Return what was told of late, and what failed."""
@@ -116,7 +115,8 @@ class Scribe(Generic[Key]):
         However long it takes it is waited for: given up, it could come after what follows it.
         """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, _write, self._settings.tracking_uri, entry, self._guard)
+        server = entry.registry or self._settings.tracking_uri
+        return await loop.run_in_executor(self._threads, _write, server, entry, self._guard)
 
 
 def _write(tracking: str, entry: Entry, guard: Callable[[], None] | None) -> Unresolved | None:

@@ -41,34 +41,35 @@ class Signatures:
         self._settings = settings
         self._clock = clock
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="signatures")
-        self._known: dict[str, Signature | None] = {}
-        self._again_at: dict[str, float] = {}
+        self._known: dict[tuple[str, str], Signature | None] = {}
+        self._again_at: dict[tuple[str, str], float] = {}
         """When it may be asked again for those of whom nobody could say anything."""
 
-    async def of(self, uri: str) -> Signature | None:
+    async def of(self, uri: str, registry: str | None = None) -> Signature | None:
         """Return what a version takes and gives; None where it does not say, or nobody can be asked now."""
-        named = reference.registry_reference(uri)
-        if named is None or named.version is None or not self._settings.tracking_uri:
+        named, server = reference.registry_reference(uri), registry or self._settings.tracking_uri
+        if named is None or named.version is None or not server:
             return None
-        if uri in self._known or self._clock() < self._again_at.get(uri, 0.0):
-            return self._known.get(uri)
+        key = (server, uri)
+        if key in self._known or self._clock() < self._again_at.get(key, 0.0):
+            return self._known.get(key)
         patience = self._settings.registry_timeout_seconds + 1.0
-        asked = asyncio.get_running_loop().run_in_executor(self._threads, _ask, self._settings.tracking_uri, named)
+        asked = asyncio.get_running_loop().run_in_executor(self._threads, _ask, server, named)
         try:
             found = await asyncio.wait_for(asked, patience)
         except Exception as error:  # noqa: BLE001 what a broken registry can raise has no end
             self._again_at = {other: at for other, at in self._again_at.items() if at > self._clock()}
-            self._again_at[uri] = self._clock() + REMEMBER_FAILURE_SECONDS
+            self._again_at[key] = self._clock() + REMEMBER_FAILURE_SECONDS
             log.info("nobody says what %s takes: %s", uri, redacted(str(error)) or type(error).__name__)
             return None
         if len(self._known) >= MOST_KNOWN:
             self._known.clear()
-        self._known[uri] = found
+        self._known[key] = found
         return found
 
     async def breaks(self, stable: ResolvedModel, wished: ResolvedModel) -> tuple[str, ...] | None:
         """Return what a version breaks for those who call another; None where nobody can tell."""
-        signatures = await asyncio.gather(self.of(stable.uri), self.of(wished.uri))
+        signatures = await asyncio.gather(*(self.of(model.uri, model.registry) for model in (stable, wished)))
         releases = (stable.release, wished.release)
         old, new = (Released(*each) for each in zip(signatures, releases, strict=True))
         found = compatibility.difference(old, new)

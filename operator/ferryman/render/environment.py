@@ -52,8 +52,9 @@ def bundled(owner: ObjectMeta, revision: Revision, settings: Settings) -> Entrie
         values["FERRYMAN_WORKERS"] = str(server.workers)
     if server.sampling is not None:
         values["FERRYMAN_SAMPLE_PERCENT"] = str(server.sampling.percent)
-    if settings.tracking_uri:
-        values["MLFLOW_TRACKING_URI"] = settings.tracking_uri
+    server_of_its_own = revision.model.registry or settings.tracking_uri
+    if server_of_its_own:
+        values["MLFLOW_TRACKING_URI"] = server_of_its_own
     if settings.private_hosts:
         values["FERRYMAN_PRIVATE_HOSTS"] = ",".join(settings.private_hosts)
     return _entries(values)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime
+from typing import Any
 
 from ferryman.api.modeldeployment import ModelDeploymentSpec, gpus
 from ferryman.api.revision import PodSettings, ResolvedModel, Revision
@@ -36,9 +37,11 @@ def wished(name: str, spec: ModelDeploymentSpec, model: ResolvedModel, settings:
 
 def digest(model: ResolvedModel, pod: PodSettings) -> str:
     """Return the digest of what a revision serves and how, as lower-case hex."""
-    shape = {
+    shape: dict[str, Any] = {
         "uri": model.uri,
         "source": model.source,
         "pod": pod.model_dump(mode="json", by_alias=True, exclude_defaults=True),
     }
+    if model.registry is not None:
+        shape["registry"] = model.registry
     return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()

@@ -210,6 +210,7 @@ def _ended(world: World, record: Record, outcome: Outcome, reason: Reason, messa
     last = LastRollout(
         revision=candidate.revision,
         uri=candidate.model.uri,
+        registry=candidate.model.registry,
         replaced=stable.revision,
         outcome=outcome,
         reason=reason.value,
