@@ -13,6 +13,8 @@ import pytest
 import requests
 from server import process
 
+from ferryman_server.fetch import digest
+
 
 @pytest.fixture(scope="session")
 def registered(tracking_server: str, shelf) -> str:
@@ -34,7 +36,7 @@ def registered(tracking_server: str, shelf) -> str:
     return tracking_server
 
 
-def _fetch(room: Path, uri: str, address: str) -> tuple[int, dict[str, str], str]:
+def _fetch(room: Path, uri: str, address: str, **secret: str) -> tuple[int, dict[str, str], str]:
     words = room.parent / "termination-log"
     env = {
         "PATH": os.environ["PATH"],
@@ -45,6 +47,7 @@ def _fetch(room: Path, uri: str, address: str) -> tuple[int, dict[str, str], str
         "FERRYMAN_MODEL_URI": uri,
         "FERRYMAN_MODEL_DIR": str(room),
         "FERRYMAN_TERMINATION_LOG": str(words),
+        **secret,
     }
     done = subprocess.run(
         [sys.executable, "-m", "ferryman_server.fetch"],
@@ -72,6 +75,28 @@ def test_a_version_is_fetched_and_served(registered, room, tmp_path, shelf, vers
     assert told["parameters"]["uri"] == f"models:/iris/{version}"
     assert told["parameters"]["digest"].startswith("sha256:")
     assert told["outputs"] == [{"name": "predict", "datatype": "INT64", "shape": [-1]}]
+
+
+def test_a_version_whose_files_lie_in_a_bucket_is_fetched_from_there(registered, s3, room, shelf):
+    import boto3
+    import mlflow
+
+    store = boto3.client("s3", endpoint_url=s3, region_name="us-east-1")
+    store.create_bucket(Bucket="mlflow")
+    for path in digest.files(shelf.mlflow_onnx()):
+        store.upload_file(str(shelf.mlflow_onnx() / path), "mlflow", f"7/model/{path}")
+    client = mlflow.MlflowClient(registered)
+    version = client.create_model_version("iris", "s3://mlflow/7/model").version
+    gone = client.create_model_version("iris", "s3://mlflow/8/model").version
+    keys = {"AWS_ACCESS_KEY_ID": "planted-id-0451", "AWS_SECRET_ACCESS_KEY": "planted-key-0451"}
+
+    code, words, log = _fetch(room, f"models:/iris/{version}", registered, AWS_ENDPOINT_URL=s3, **keys)
+    assert (code, words) == (0, {}), log
+    assert digest.files(room / "artifact") == digest.files(shelf.mlflow_onnx())
+    assert "planted" not in log
+
+    code, words, log = _fetch(room, f"models:/iris/{gone}", registered, AWS_ENDPOINT_URL=s3, **keys)
+    assert (code, words["reason"]) == (1, "ArtifactNotFound"), log
 
 
 def test_a_logged_model_is_fetched_by_its_own_id(registered, room):
