@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,7 +28,7 @@ ACT_SECONDS = 30.0
 TROUBLE = (patience.OutOfPatienceError, KubectlError, ProberError, httpx.HTTPError)
 
 
-class Walk:
+class Walk(ABC):
     """A walk through stations, and what is remembered on the way."""
 
     def __init__(
@@ -41,9 +42,9 @@ class Walk:
         """What people call a revision: v and the registry's version."""
         self._prober = Prober(URL, HOST, registered.rows, record)
 
+    @abstractmethod
     def stations_in_order(self) -> tuple[Callable[[], None], ...]:
         """Return what is visited."""
-        raise NotImplementedError
 
     def walk(self) -> bool:
         """Visit every station; stop at one that does not hold. True when all held."""

@@ -12,7 +12,7 @@ from api_tier.kubectl import Kubectl
 from api_tier.kubelet import Kubelet
 from api_tier.operator_process import OperatorProcess
 from api_tier.served import Served
-from localcluster import binaries, controlplane, istio
+from localcluster import controlplane
 
 CLOSED_PORT = "http://127.0.0.1:9"
 """Where nobody listens: a registry that is down."""
@@ -30,10 +30,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[controlplane.Con
 @pytest.fixture(scope="session")
 def admin(plane: controlplane.ControlPlane) -> Kubectl:
     """A cluster admin, who has installed Istio's kinds and the chart's."""
-    kubectl = Kubectl(binaries.path("kubectl"), plane.kubeconfig)
-    kubectl("apply", "--server-side", "-f", str(istio.crds_path()))
-    installation.install(kubectl)
-    return kubectl
+    return installation.admin_of(plane)
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,20 @@ import subprocess
 
 from api_tier.kubectl import Kubectl
 from api_tier.operator_process import ROOT
-from localcluster import binaries
+from localcluster import binaries, istio
+from localcluster.controlplane import ControlPlane
 
 OPERATOR_NAMESPACE = "ferryman-system"
 SERVICE_ACCOUNT = f"system:serviceaccount:{OPERATOR_NAMESPACE}:ferryman"
 GROUPS = ("system:serviceaccounts", f"system:serviceaccounts:{OPERATOR_NAMESPACE}", "system:authenticated")
+
+
+def admin_of(plane: ControlPlane) -> Kubectl:
+    """Return a cluster admin, who has installed Istio's kinds and the chart's."""
+    kubectl = Kubectl(binaries.path("kubectl"), plane.kubeconfig)
+    kubectl("apply", "--server-side", "-f", str(istio.crds_path()))
+    install(kubectl)
+    return kubectl
 
 
 def install(kubectl: Kubectl, *values: str) -> None:

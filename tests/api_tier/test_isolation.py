@@ -19,7 +19,7 @@ from api_tier.kubelet import Kubelet
 from api_tier.operator_process import OperatorProcess
 from api_tier.served import Served, body
 from api_tier.test_supervision import Behind
-from localcluster import binaries, controlplane, istio, pki
+from localcluster import controlplane, pki
 
 V1 = "s3://models/v1"
 UNDISTURBED = 20.0
@@ -34,10 +34,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[controlplane.Con
 
 @pytest.fixture(scope="module")
 def admin(plane: controlplane.ControlPlane) -> Kubectl:
-    kubectl = Kubectl(binaries.path("kubectl"), plane.kubeconfig)
-    kubectl("apply", "--server-side", "-f", str(istio.crds_path()))
-    installation.install(kubectl)
-    return kubectl
+    return installation.admin_of(plane)
 
 
 class Rest(Behind):

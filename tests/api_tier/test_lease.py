@@ -21,7 +21,7 @@ from api_tier.served import Served
 from ferryman.cluster import kinds
 from ferryman.cluster.election import DEADLINE, RENEW
 from ferryman.cluster.lease import Lease, NotHeld
-from localcluster import binaries, controlplane, istio
+from localcluster import binaries, controlplane
 
 WRITES = {"create", "update", "patch", "delete"}
 POLICY = {
@@ -92,9 +92,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[controlplane.Con
     policy.write_text(yaml.safe_dump(POLICY))
     audit = (f"--audit-policy-file={policy}", f"--audit-log-path={directory / 'audit.log'}")
     with controlplane.ControlPlane(directory / "plane", apiserver_args=audit) as running, Kubelet(running.kubeconfig):
-        kubectl = Kubectl(binaries.path("kubectl"), running.kubeconfig)
-        kubectl("apply", "--server-side", "-f", str(istio.crds_path()))
-        installation.install(kubectl)
+        kubectl = installation.admin_of(running)
         everywhere, there = kubectl.inside(None), kubectl.inside(installation.OPERATOR_NAMESPACE)
         for name in ("left", "right"):
             everywhere("create", "clusterrolebinding", name, "--clusterrole=ferryman", f"--user={name}")

@@ -17,7 +17,7 @@ from api_tier.kubectl import Kubectl, until
 from api_tier.kubelet import Kubelet
 from api_tier.operator_process import OperatorProcess
 from api_tier.served import Served
-from localcluster import binaries, controlplane, istio
+from localcluster import controlplane
 
 POLL_SECONDS = 3
 FOLLOWED = "models:/fraud@champion"
@@ -34,10 +34,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[controlplane.Con
 
 @pytest.fixture(scope="module")
 def admin(plane: controlplane.ControlPlane) -> Kubectl:
-    kubectl = Kubectl(binaries.path("kubectl"), plane.kubeconfig)
-    kubectl("apply", "--server-side", "-f", str(istio.crds_path()))
-    installation.install(kubectl)
-    return kubectl
+    return installation.admin_of(plane)
 
 
 @pytest.fixture(scope="module")

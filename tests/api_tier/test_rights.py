@@ -23,7 +23,7 @@ from api_tier.operator_process import OperatorProcess
 from api_tier.served import Served
 from ferryman.api.modeldeployment import ObjectMeta
 from ferryman.render import service
-from localcluster import binaries, controlplane, istio
+from localcluster import binaries, controlplane
 
 ENFORCED = "--enable-admission-plugins=OwnerReferencesPermissionEnforcement"
 """Some clusters ask for a right on the owner before a child may name it; this one does."""
@@ -59,9 +59,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
         ) as plane,
         Kubelet(plane.kubeconfig),
     ):
-        kubectl = Kubectl(binaries.path("kubectl"), plane.kubeconfig)
-        kubectl("apply", "--server-side", "-f", str(istio.crds_path()))
-        installation.install(kubectl)
+        kubectl = installation.admin_of(plane)
         _live(kubectl, plane, directory / "log")
         operator = Kubectl(binaries.path("kubectl"), plane.kubeconfig_of(installation.SERVICE_ACCOUNT))
         operator("get", "modeldeployment", LAST, "--ignore-not-found")
