@@ -20,7 +20,6 @@ from api_tier.served import Served
 from localcluster import controlplane
 
 POLL_SECONDS = 3
-FOLLOWED = "models:/fraud@champion"
 TEN = {"canary": {"trafficPercent": 10}}
 AMOUNT = {"name": "amount", "type": "double", "required": True}
 HOUR = {"name": "hour", "type": "long", "required": True}
@@ -64,56 +63,76 @@ def operator(
     assert "Traceback" not in process.log(), process.log()
 
 
+class Registered:
+    """A registered model of one test's own: what another test left of an alias would be remembered for a poll."""
+
+    def __init__(self, mlflow: MlflowClient, name: str, place: Path) -> None:
+        self.mlflow = mlflow
+        self.name = name
+        self._place = place
+
+    def version(self, *inputs: dict[str, Any]) -> str:
+        """Register a version that takes such inputs; return its number."""
+        uri = tracking.registered(self.mlflow, self.name, self._place, {"inputs": json.dumps(inputs)})
+        return uri.rpartition("/")[2]
+
+    def release(self, number: str) -> None:
+        self.mlflow.set_registered_model_alias(self.name, "champion", number)
+
+    def withdraw(self) -> None:
+        self.mlflow.delete_registered_model_alias(self.name, "champion")
+
+    def tag(self, number: str, key: str) -> str:
+        return str(self.mlflow.get_model_version(self.name, number).tags[key])
+
+    def in_production(self) -> str:
+        return str(self.mlflow.get_model_version_by_alias(self.name, "in-production").version)
+
+
 @pytest.fixture
-def fraud(kubectl: Kubectl, operator: OperatorProcess, mlflow: MlflowClient, tmp_path: Path) -> Served:
-    """A model that follows an alias, and serves."""
-    release(mlflow, version(mlflow, tmp_path, AMOUNT))
+def model(mlflow: MlflowClient, kubectl: Kubectl, tmp_path: Path) -> Registered:
+    """A model with one version, which is its champion."""
+    registered = Registered(mlflow, str(kubectl.namespace), tmp_path)
+    registered.release(registered.version(AMOUNT))
+    return registered
+
+
+@pytest.fixture
+def fraud(kubectl: Kubectl, operator: OperatorProcess, model: Registered) -> Served:
+    """A ModelDeployment that follows the champion, and serves it."""
     served = Served(kubectl, "fraud")
-    served.apply(FOLLOWED, rollout=TEN)
+    served.apply(f"models:/{model.name}@champion", rollout=TEN)
     served.patch(model={"registry": {"writeBack": True, "stableAlias": "in-production"}})
     served.rests("Stable", "100/0")
     return served
 
 
-def version(mlflow: MlflowClient, place: Path, *inputs: dict[str, Any]) -> str:
-    """Register a version of `fraud` that takes such inputs; return its number."""
-    uri = tracking.registered(mlflow, "fraud", place, {"inputs": json.dumps(inputs)})
-    return uri.rpartition("/")[2]
+def test_an_alias_that_moves_starts_a_canary_and_its_promotion_is_told(fraud: Served, model: Registered) -> None:
+    old, new = fraud.status()["stable"]["model"]["version"], model.version(AMOUNT)
 
-
-def release(mlflow: MlflowClient, number: str) -> None:
-    mlflow.set_registered_model_alias("fraud", "champion", number)
-
-
-def test_an_alias_that_moves_starts_a_canary_and_its_promotion_is_told(
-    fraud: Served, mlflow: MlflowClient, tmp_path: Path
-) -> None:
-    old, new = fraud.status()["stable"]["model"]["version"], version(mlflow, tmp_path, AMOUNT)
-
-    release(mlflow, new)
+    model.release(new)
     moved = time.monotonic()
     until(lambda: fraud.revision("candidate"), POLL_SECONDS + 5, "the next version is the candidate")
     print(f"alias moved to candidate, polled every {POLL_SECONDS} s: {time.monotonic() - moved:.1f} s")
     fraud.rests("Canary", "90/10")
-    assert fraud.status()["candidate"]["model"]["uri"] == f"models:/fraud/{new}"
+    assert fraud.status()["candidate"]["model"]["uri"] == f"models:/{model.name}/{new}"
     assert fraud.condition("SignatureCompatible")["reason"] == "SignatureKept"
     fraud.canary(100)
     fraud.rests("Stable", "100/0")
 
     until(lambda: fraud.condition("RegistryUpdated").get("reason") == "WrittenBack", what="MLflow was told")
     key = f"ferryman.{fraud.read()['metadata']['namespace']}.fraud"
-    told = {number: mlflow.get_model_version("fraud", number).tags[key] for number in (old, new)}
-    assert told[new].startswith("Promoted ")
-    assert told[new].endswith(f" as {fraud.revision('stable')}")
-    assert told[old].startswith("Replaced ")
-    assert str(mlflow.get_model_version_by_alias("fraud", "in-production").version) == new
+    assert model.tag(new, key).startswith("Promoted ")
+    assert model.tag(new, key).endswith(f" as {fraud.revision('stable')}")
+    assert model.tag(old, key).startswith("Replaced ")
+    assert model.in_production() == new
 
 
 def test_a_version_that_needs_more_of_its_callers_has_no_pod_until_that_is_allowed(
-    fraud: Served, mlflow: MlflowClient, tmp_path: Path
+    fraud: Served, model: Registered
 ) -> None:
     stable = fraud.revision("stable")
-    release(mlflow, version(mlflow, tmp_path, AMOUNT, HOUR))
+    model.release(model.version(AMOUNT, HOUR))
 
     until(lambda: fraud.condition("SignatureCompatible").get("status") == "False", what="it is held")
     held = fraud.revision("candidate")
@@ -127,10 +146,10 @@ def test_a_version_that_needs_more_of_its_callers_has_no_pod_until_that_is_allow
     assert fraud.condition("SignatureCompatible")["reason"] == "BreakingAllowed"
 
 
-def test_an_alias_that_is_taken_away_holds_what_runs_and_says_so(fraud: Served, mlflow: MlflowClient) -> None:
+def test_an_alias_that_is_taken_away_holds_what_runs_and_says_so(fraud: Served, model: Registered) -> None:
     stable = fraud.revision("stable")
 
-    mlflow.delete_registered_model_alias("fraud", "champion")
+    model.withdraw()
 
     until(lambda: fraud.condition("ModelResolved").get("reason") == "AliasNotFound", what="it is said")
     assert fraud.weights() == {stable: 100}
