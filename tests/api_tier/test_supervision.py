@@ -41,6 +41,10 @@ class Behind:
         self._do(self._load(Plan(name="test", workload="none", faults=faults)))
         self.operator.start(self._born)
 
+    def start_anew(self) -> None:
+        """Start the operator once more, as a kubelet does with one that has ended."""
+        self.operator.start(self._born)
+
     def end(self) -> None:
         self.operator.stop()
         self._do(self._proxy.stop())
@@ -173,12 +177,12 @@ def test_credentials_that_are_refused_for_a_while_are_read_again(behind: Behind,
 
     def there_again() -> bool:
         if behind.operator.exit_code() is not None:
-            # kopf closes its connections to log in anew, and may do so under a watch that has just begun: that one dies
+            # kopf closes its connections to log in anew, and may do so under a watch that has just begun: it dies
             assert "RuntimeError: Connection closed." in behind.operator.log(), behind.operator.log()
-            behind.operator.start()  # as a kubelet does
+            behind.start_anew()
         return kubectl.get("service", "fraud") is not None
 
-    until(there_again, 30, "the Service is there again")
+    until(there_again, 60, "the Service is there again")
 
 
 def test_a_crd_that_was_deleted_and_made_anew_is_served_by_the_same_holder_anew(
