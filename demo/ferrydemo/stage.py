@@ -176,7 +176,7 @@ def recorded(kube: Kube, version: Version) -> Record:
     read = (
         "import json, sys; from mlflow import MlflowClient;"
         "found = MlflowClient('http://127.0.0.1:5000').get_model_version(*sys.argv[1:]);"
-        "print(json.dumps({'tags': found.tags, 'aliases': found.aliases}))"
+        "print(json.dumps({'tags': found.tags, 'aliases': list(found.aliases)}))"
     )
     said = in_tracking_pod(kube, "python", "-c", read, version.name, version.version)
     return Record(**json.loads(said.strip().splitlines()[-1]))
