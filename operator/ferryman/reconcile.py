@@ -106,11 +106,12 @@ class Reconciler:
 
         self.followers.follows(key, spec.model.uri, self.registries.named(spec.model))
         resolved = await self.registries.resolve(spec.model)
+        breaks = await self._breaks(standing, resolved)
         observed = await observe.observe(self.client, self.mesh, meta, self.now(), _serving(standing))
         if _room_matters(spec, standing):
             observed = replace(observed, nodes=await self.nodes())
         resource = Resource(meta, spec, standing, _verbs(body))
-        told, breaks = self.scribe.told(key), await self._breaks(standing, resolved)
+        told = self.scribe.told(key)
         decided = plan.plan(resource, observed, resolved, self.settings, self.now(), told=told, breaks=breaks)
 
         recorded = await look.record(setback.kept(decided.status, standing, meta.generation))
@@ -151,8 +152,8 @@ class Reconciler:
         """
         if isinstance(resolved, Unresolved) or standing.stable is None:
             return None
-        running = [each.model for each in (standing.stable, standing.candidate) if each is not None]
-        if (resolved.registry, resolved.uri) in {(model.registry, model.uri) for model in running}:
+        candidate = standing.candidate.model if standing.candidate is not None else None
+        if candidate is not None and candidate.same_bytes(resolved):
             return None
         return await self.signatures.breaks(standing.stable.model, resolved)
 

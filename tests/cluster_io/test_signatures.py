@@ -59,6 +59,18 @@ async def test_a_version_without_a_signature_says_nothing(tracking: MlflowClient
     signatures.close()
 
 
+async def test_a_version_breaks_nothing_for_its_own_callers_whatever_is_known_of_it() -> None:
+    signatures = Signatures(Settings(), time.monotonic)
+    same = ResolvedModel(uri="models:/signed/1", requested="models:/signed@champion", version="1")
+    other = ResolvedModel(uri="models:/signed/2", requested="models:/signed@champion", version="2")
+    plain = ResolvedModel(uri="s3://models/1", requested="s3://models/1")
+
+    assert await signatures.breaks(same, same.model_copy(update={"requested": "models:/signed/1"})) == ()
+    assert await signatures.breaks(same, other) is None
+    assert await signatures.breaks(plain, plain) is None
+    signatures.close()
+
+
 async def test_what_cannot_be_had_is_not_asked_for_at_every_look(
     tracking: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

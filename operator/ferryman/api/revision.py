@@ -37,6 +37,10 @@ class ResolvedModel(Model):
     registered_by: str | None = None
     """Who registered it, if the registry knows."""
 
+    def same_bytes(self, other: ResolvedModel) -> bool:
+        """Tell whether another resolution means the same artefact."""
+        return (self.registry, self.uri) == (other.registry, other.uri)
+
 
 class PodSettings(Model):
     """What shapes a revision's pods beside the model itself."""

@@ -69,6 +69,8 @@ class Signatures:
 
     async def breaks(self, stable: ResolvedModel, wished: ResolvedModel) -> tuple[str, ...] | None:
         """Return what a version breaks for those who call another; None where nobody can tell."""
+        if stable.version is not None and stable.same_bytes(wished):
+            return ()
         signatures = await asyncio.gather(*(self.of(model.uri, model.registry) for model in (stable, wished)))
         releases = (stable.release, wished.release)
         old, new = (Released(*each) for each in zip(signatures, releases, strict=True))
