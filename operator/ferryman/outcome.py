@@ -83,6 +83,9 @@ class Told:
     """What kept it from taking the next one."""
 
 
+NOTHING_TOLD = Told()
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """Something that people should hear of: an Event on the ModelDeployment."""

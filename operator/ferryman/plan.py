@@ -18,15 +18,13 @@ from ferryman.api.revision import ResolvedModel, Revision
 from ferryman.api.run import Run
 from ferryman.api.status import ModelDeploymentStatus, Phase
 from ferryman.observed import Observed
-from ferryman.outcome import Notice, Plan, Resource, Told, Unresolved
+from ferryman.outcome import NOTHING_TOLD, Notice, Plan, Resource, Told, Unresolved
 from ferryman.render import revision as revisions
 from ferryman.rollout import machine, memory, record, retirement, stability, steps, traffic
 from ferryman.rollout.decided import Decided
 from ferryman.rollout.record import World
 from ferryman.rollout.retirement import Delays
 from ferryman.settings import Settings
-
-NOTHING_TOLD = Told()
 
 SETTLE_SECONDS = 0.5
 """How soon to look again after a step or a write: the route's new text has reached Envoy by then."""

@@ -1,15 +1,15 @@
 """Where aliases point, asked for now and then: whom a move concerns is told, and nobody else has to look.
 
 So many ModelDeployments as there are, the registry answers a steady trickle: a few aliases are asked for one by one,
-spread over the period; for many, one question brings all that there are, and only those that it does not know of are
-asked for themselves.
+spread over the period; for many the registry's list is read, page by page, and only those that it does not know of or
+that have moved are asked for themselves.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ferryman.api import reference
 from ferryman.registry.answers import Registry
@@ -17,6 +17,8 @@ from ferryman.settings import Settings
 
 PACE_SECONDS = 0.5
 """At most one question in so long: two a second."""
+MOST_PAGES = 50
+"""Of the registry's list; whose alias is not among so many is asked for by itself."""
 LEAST = 0.9
 """The part of the period that one round takes at least."""
 
@@ -46,16 +48,27 @@ class Poll:
             )
 
     async def _look_at(self, aliases: tuple[str, ...]) -> None:
-        """Ask for each of some aliases once."""
+        """Ask for each of some aliases once, or, of many, for those that the registry's list does not settle."""
         spread = LEAST * self._period
-        many = len(aliases) * PACE_SECONDS > spread
-        table = await self._registry.aliases() if many else {}
-        pace = PACE_SECONDS if many else spread / max(len(aliases), 1)
+        if len(aliases) * PACE_SECONDS <= spread:
+            await self._ask(aliases, spread / max(len(aliases), 1))
+            return
+        left = {reference.registry_reference(uri): uri for uri in aliases}
+        token = None
+        for _ in range(MOST_PAGES):
+            page, token = await self._registry.aliases(token)
+            await asyncio.sleep(PACE_SECONDS)
+            for named, version in page.items():
+                uri = left.pop(named, None)
+                if uri is not None and not self._registry.stands(uri, version):
+                    await self._ask((uri,), PACE_SECONDS)
+            if token is None:
+                break
+        await self._ask(left.values(), PACE_SECONDS)
+
+    async def _ask(self, aliases: Iterable[str], pace: float) -> None:
+        """Ask for each by itself."""
         for uri in aliases:
-            named = reference.registry_reference(uri)
-            stands = table.get((named.name, named.alias or "")) if named is not None else None
-            if stands is not None and self._registry.stands(uri, stands):
-                continue
             if await self._registry.ask_again(uri):
                 self._moved(uri)
             await asyncio.sleep(pace)

@@ -11,11 +11,12 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from cluster_io import virtual_time
-from ferryman.api.reference import registry_reference
+from ferryman.api.reference import RegistryReference, registry_reference
 from ferryman.cluster.queue import Key
 from ferryman.followers import Followers
 from ferryman.poll import Poll
 from ferryman.registry.answers import Registry
+from ferryman.registry.questions import PAGE
 from ferryman.settings import Settings
 
 HOUR = 3600.0
@@ -37,11 +38,15 @@ class Asked:
         self.known[uri] = self.points.get(uri, "1")
         return moved
 
-    async def aliases(self) -> dict[tuple[str, str], str]:
+    async def aliases(self, token: str | None) -> tuple[dict[RegistryReference, str], str | None]:
         self._note()
-        named = {uri: registry_reference(uri) for uri in self.known}
-        every = {(name.name, name.alias or ""): self.points.get(uri, "1") for uri, name in named.items() if name}
-        return every if self.lists else {}
+        if not self.lists:
+            return {}, None
+        begin = int(token or 0)
+        page = list(self.known)[begin : begin + PAGE]
+        named = {registry_reference(uri): self.points.get(uri, "1") for uri in page}
+        more = begin + PAGE < len(self.known)
+        return {name: version for name, version in named.items() if name}, str(begin + PAGE) if more else None
 
     def stands(self, uri: str, version: str) -> bool:
         return self.known.get(uri) == version
@@ -75,7 +80,7 @@ def uri(number: int) -> str:
     return f"models:/model-{number}@champion"
 
 
-@pytest.mark.parametrize("count", [1, 10, 60, 61, 1000])
+@pytest.mark.parametrize("count", [1, 10, 54, 55, 1000, 5000])
 def test_a_move_is_noticed_in_time_at_two_questions_a_second_at_most(count: int) -> None:
     registry = Asked()
 
@@ -113,13 +118,14 @@ async def test_mlflow_lists_its_aliases_and_a_move_is_told_once(tracking: Mlflow
     registry = Registry(Settings(tracking_uri=tracking.tracking_uri), time.monotonic)
     followed = "models:/listed@champion"
     await registry.resolve(followed)
-    assert (await registry.aliases())["listed", "champion"] == "1"
+    champion = RegistryReference(name="listed", alias="champion")
+    assert (await registry.aliases(None))[0][champion] == "1"
     assert registry.stands(followed, "1")
     assert not await registry.ask_again(followed)
 
     tracking.set_registered_model_alias("listed", "champion", "2")
 
-    assert (await registry.aliases())["listed", "champion"] == "2"
+    assert (await registry.aliases(None))[0][champion] == "2"
     assert not registry.stands(followed, "2")
     assert await registry.ask_again(followed)
     assert not await registry.ask_again(followed)

@@ -249,7 +249,7 @@ async def test_a_registry_that_says_its_callers_credentials_aloud_is_not_repeate
     signatures = Signatures(settings, time.monotonic)
 
     away = await registry.resolve("models:/fraud@champion")
-    await registry.aliases()
+    await registry.aliases(None)
     await signatures.of("models:/fraud/7")
     refused = scribe._write(ill.url, Tag("fraud", "7", "k", "v"), None)
 

@@ -11,9 +11,9 @@ from mlflow.tracking import MlflowClient
 
 from ferryman.api.conditions import Reason
 from ferryman.api.revision import ResolvedModel
-from ferryman.outcome import Alias, Entry, Tag, Told
+from ferryman.outcome import NOTHING_TOLD, Alias, Entry, Tag, Told
 from ferryman.registry.answers import Registry
-from ferryman.registry.scribe import FIRST_WAIT, NOTHING_TOLD, Scribe
+from ferryman.registry.scribe import FIRST_WAIT, Scribe
 from ferryman.settings import Settings
 
 PATIENCE = 20.0

@@ -99,12 +99,12 @@ class Registry:
         after = await asyncio.shield(self._asking[uri])
         return before is None or before.answer != after
 
-    async def aliases(self) -> dict[tuple[str, str], str]:
-        """Return the versions of all models' aliases, in one question; nothing where that cannot be had."""
+    async def aliases(self, token: str | None) -> tuple[dict[RegistryReference, str], str | None]:
+        """Return a page of all models' aliases with their versions, and what asks for the next, if there is one."""
         if not self._settings.tracking_uri or self._silent():
-            return {}
+            return {}, None
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, questions.aliases, self._settings.tracking_uri)
+        return await loop.run_in_executor(self._threads, questions.aliases, self._settings.tracking_uri, token)
 
     def stands(self, uri: str, version: str) -> bool:
         """Take in that an alias stands for a version; tell whether that is what is remembered."""

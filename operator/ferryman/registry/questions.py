@@ -16,7 +16,7 @@ from ferryman.registry.secrecy import redacted
 from ferryman.rollout.compatibility import RELEASE
 
 MOST_RELEASE = 64
-PAGE, MOST_PAGES = 100, 50
+PAGE = 100
 """With so many models on a page an answer stays far below its bound."""
 
 log = logging.getLogger(__name__)
@@ -64,22 +64,22 @@ def _moment(milliseconds: int | None) -> datetime | None:
     return datetime.fromtimestamp(milliseconds // 1000, UTC) if milliseconds else None
 
 
-def aliases(tracking: str) -> dict[tuple[str, str], str]:
-    """Ask which versions the aliases of all models stand for, from a thread; nothing where that cannot be had."""
-    found: dict[tuple[str, str], str] = {}
-    token = None
+def aliases(tracking: str, token: str | None) -> tuple[dict[RegistryReference, str], str | None]:
+    """Ask for a page of the aliases of all models, from a thread; return their versions, and what asks for the next.
+
+    Nothing, and no next page, where that cannot be had: each is asked for itself then.
+    """
+    found: dict[RegistryReference, str] = {}
     try:
         mlflow, _ = client.connected(tracking)
-        for _ in range(MOST_PAGES):
-            page = mlflow.search_registered_models(max_results=PAGE, page_token=token)
-            for model in page:
-                found |= {(model.name, alias): str(version) for alias, version in (model.aliases or {}).items()}
-            token = page.token
-            if not token:
-                break
-    except Exception as error:  # noqa: BLE001 each is asked for itself then
+        page = mlflow.search_registered_models(max_results=PAGE, page_token=token)
+    except Exception as error:  # noqa: BLE001 what a broken registry can raise has no end
         log.info("MLflow at %s does not list its aliases: %s", tracking, redacted(str(error)))
-    return found
+        return found, None
+    for model in page:
+        for alias, version in (model.aliases or {}).items():
+            found[RegistryReference(name=model.name, alias=alias)] = str(version)
+    return found, page.token or None
 
 
 def _logged(tracking: str, model: Any, uri: str, wanted: str) -> ResolvedModel | Unresolved:

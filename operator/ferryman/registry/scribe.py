@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ferryman.api.conditions import Reason
-from ferryman.outcome import Alias, Entry, Told, Unresolved
+from ferryman.outcome import NOTHING_TOLD, Alias, Entry, Told, Unresolved
 from ferryman.registry import client, questions
 from ferryman.registry.secrecy import redacted
 from ferryman.settings import Settings
@@ -19,9 +19,6 @@ FIRST_WAIT, LAST_WAIT = 4.0, 60.0
 """Seconds between attempts at what failed; each twice as long as the one before."""
 MISSING = frozenset({"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"})
 REFUSED = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"})
-
-
-NOTHING_TOLD = Told()
 
 Key = TypeVar("Key", bound=Hashable)
 
