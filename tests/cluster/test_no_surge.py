@@ -55,7 +55,8 @@ def test_a_single_pod_on_the_only_gpu_is_not_stopped_unasked(served: Served):
 
     served.deployment.wait("Stable", lambda said: said.get("phase") == "Stable", ACT_SECONDS)
     events = served.deployment.kube.items(f"/api/v1/namespaces/{served.deployment.namespace}/events")
-    assert not [event["message"] for event in events if event["involvedObject"]["name"].startswith(f"{candidate}-")]
+    told = [event for event in events if event["involvedObject"]["kind"] == "Pod"]
+    assert not [event["message"] for event in told if event["involvedObject"]["name"].startswith(f"{candidate}-")]
 
 
 def test_two_pods_on_two_gpus_are_exchanged_one_by_one_without_a_failed_request(served: Served):
