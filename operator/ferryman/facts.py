@@ -19,11 +19,9 @@ def matches(observed: Observed, split: Split) -> bool:
     if split.candidate is not None:
         wanted[split.candidate] = split.candidate_weight
     wanted = {revision: weight for revision, weight in wanted.items() if weight > 0}
-    mirror = split.candidate if split.mirror_percent > 0 else None
     return (
         dict(route.weights) == wanted
-        and route.mirror == mirror
-        and (mirror is None or route.mirror_percent == split.mirror_percent)
+        and dict(route.mirrors) == split.mirrors
         and route.matched == (split.candidate if split.matched else None)
     )
 
@@ -40,14 +38,17 @@ def seen_traffic(world: World) -> Traffic | None:
     of_candidate = route.weights.get(candidate_name, 0)
     of_stable = route.weights.get(stable.revision, 0)
     of_others = sum(route.weights.values()) - of_stable  # a candidate's, or that of one which is just leaving
-    shadow = route.mirror_percent if route.mirror == candidate_name else 0
+    shadow = route.mirrors.get(candidate_name, 0)
+    challenger = world.record.challenger
+    copied = route.mirrors.get(challenger.revision, 0) if challenger is not None else 0
     return Traffic(
         stable=of_stable,
         candidate=of_candidate,
         shadow=shadow,
+        challenger=copied,
         matched=route.matched == candidate_name,
         display=f"{of_stable}/{of_others}",
-        shadow_display=f"{shadow}%" if shadow else "-",
+        shadow_display="+".join(f"{share}%" for share in (shadow, copied) if share) or "-",
     )
 
 

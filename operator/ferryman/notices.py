@@ -59,6 +59,20 @@ def told(before: Record, after: Record, signal: Signal | None) -> list[Notice]:
     return [Notice(kind, reason, sentence.format(**words))]
 
 
+def challenged(before: Record, after: Record) -> list[Notice]:
+    """Return what another challenger means to people."""
+    old, new = before.challenger, after.challenger
+    if (old and old.revision) == (new and new.revision):
+        return []
+    if new is not None:
+        message = (
+            f"{new.revision} is the challenger now, serving nobody: {new.model.uri} gets copies of live requests"
+        )
+        return [Notice("Normal", "ChallengerStarted", message)]
+    assert old is not None, "one of the two is there, or they would be the same"
+    return [Notice("Normal", "ChallengerEnded", f"{old.revision} is the challenger no more")]
+
+
 def moved(before: Traffic | None, after: Traffic | None) -> list[Notice]:
     """Return what a change of the observed split means to people."""
     if before is None or after is None or before.display in (after.display, NOTHING_ROUTED):

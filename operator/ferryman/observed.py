@@ -44,17 +44,16 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What the VirtualService says now: live weights and the mirror, by revision."""
+    """What the VirtualService says now: live weights and mirrored shares, by revision, in percent."""
 
     weights: Mapping[str, int] = field(default_factory=dict)
-    mirror: str | None = None
-    mirror_percent: int = 0
+    mirrors: Mapping[str, int] = field(default_factory=dict)
     matched: str | None = None
     """The revision that chosen requests go to, whatever the weights."""
 
     def names(self, revision: str) -> bool:
         """Tell whether the route mentions the revision at all, be it at weight 0."""
-        return revision in self.weights or revision in (self.mirror, self.matched)
+        return revision in self.weights or revision in self.mirrors or revision == self.matched
 
 
 @dataclass(frozen=True, slots=True)

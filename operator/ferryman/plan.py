@@ -14,13 +14,14 @@ from datetime import datetime, timedelta
 from ferryman import children, facts, journal, notices, report, waits, writeback
 from ferryman.api import conditions, reference
 from ferryman.api.conditions import ConditionType, Reason, Verdict
+from ferryman.api.modeldeployment import ModelDeploymentSpec
 from ferryman.api.revision import ResolvedModel, Revision
 from ferryman.api.run import Run
 from ferryman.api.status import ModelDeploymentStatus, Phase
 from ferryman.observed import Observed
 from ferryman.outcome import NOTHING_TOLD, Notice, Plan, Resource, Told, Unresolved
 from ferryman.render import revision as revisions
-from ferryman.rollout import machine, memory, record, retirement, stability, steps, traffic
+from ferryman.rollout import challengers, machine, memory, record, retirement, stability, steps, traffic
 from ferryman.rollout.decided import Decided
 from ferryman.rollout.record import World
 from ferryman.rollout.retirement import Delays
@@ -37,10 +38,11 @@ def plan(
     settings: Settings,
     now: datetime,
     *,
+    challenger: ResolvedModel | Unresolved | None = None,
     told: Told = NOTHING_TOLD,
     breaks: tuple[str, ...] | None = None,
 ) -> Plan:
-    """Decide what is to be done for one ModelDeployment."""
+    """Decide what is to be done for one ModelDeployment; `challenger` is what `rollout.shadow.uri` means."""
     rollout, resolved = resource.spec.rollout, _remembered(resource, resolved, settings)
     delays = Delays(
         drain=timedelta(seconds=settings.drain_seconds),
@@ -51,7 +53,8 @@ def plan(
     before = retirement.aged(before, observed, now, delays)
     world = World(
         record=before,
-        wish=_wish(resource, resolved, settings, now),
+        wish=_wish(resource.meta.name, resource.spec, resolved, settings, now),
+        challenger=_wish(resource.meta.name, resource.spec.challenger(), challenger, settings, now),
         rollout=rollout,
         scaling=resource.spec.scaling,
         observed=observed,
@@ -60,6 +63,7 @@ def plan(
         verbs=resource.verbs,
     )
     after, signal = machine.advance(world)
+    after = challengers.chosen(replace(world, record=after))
     after = retirement.aged(after, observed, now, delays)
     world = replace(world, record=after)
     split = traffic.split(world)
@@ -70,6 +74,7 @@ def plan(
     left = writeback.pending(resource, entries, told)
     claims = [
         *report.compatible(world),
+        *report.challenger(world, challenger),
         *writeback.verdicts(resource, left, told, allowed=settings.write_back),
     ]
     status = _status(resource, decided, resolved, settings, claims).model_copy(
@@ -87,6 +92,7 @@ def plan(
         removals=children.removals(world, objects),
         notices=(
             *notices.told(before, after, signal),
+            *notices.challenged(before, after),
             *notices.moved(resource.status.traffic, status.traffic),
             *_warnings(resource.status, status),
         ),
@@ -113,12 +119,16 @@ def _remembered(
 
 
 def _wish(
-    resource: Resource, resolved: ResolvedModel | Unresolved, settings: Settings, now: datetime
+    name: str,
+    spec: ModelDeploymentSpec | None,
+    resolved: ResolvedModel | Unresolved | None,
+    settings: Settings,
+    now: datetime,
 ) -> Revision | None:
-    """Return the revision that the spec asks for; None while nobody can say which bytes that is."""
-    if isinstance(resolved, Unresolved):
+    """Return the revision that a spec asks for; None while nobody can say which bytes that is."""
+    if spec is None or resolved is None or isinstance(resolved, Unresolved):
         return None
-    return revisions.wished(resource.meta.name, resource.spec, resolved, settings, now)
+    return revisions.wished(name, spec, resolved, settings, now)
 
 
 def _status(
@@ -141,6 +151,7 @@ def _status(
         stable=facts.counted(after.stable, world.observed),
         candidate=facts.counted(after.candidate, world.observed),
         run=_shown(after.run) if after.run is not None else None,
+        challenger=facts.counted(after.challenger, world.observed),
         retiring=[facts.left(each, world.observed) for each in after.retiring],
         history=[facts.left(each, world.observed) for each in after.history],
         rejected=after.rejected,
@@ -165,7 +176,7 @@ def _warnings(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> li
         Notice("Warning", claim.reason, claim.message)
         for claim in after.conditions
         if claim.status == "False" and claim.type not in quiet
-        if (claim.type, claim.status, claim.reason) not in known
+        if (claim.type, claim.status, claim.reason) not in known and claim.reason != Reason.CHALLENGER_SERVES
     ]
 
 

@@ -11,11 +11,10 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 import pydantic
 
-from ferryman import metrics, plan
+from ferryman import metrics, plan, reading
 from ferryman.api import conditions
 from ferryman.api.conditions import ConditionType, Reason, Verdict
 from ferryman.api.modeldeployment import ModelDeploymentSpec, ObjectMeta
@@ -36,7 +35,6 @@ from ferryman.outcome import Notice, Resource, Unresolved
 from ferryman.registry.scribe import Scribe
 from ferryman.registry.several import Registries
 from ferryman.registry.signatures import Signatures
-from ferryman.render import names
 from ferryman.settings import Settings
 
 LOOK_SECONDS = 60.0
@@ -96,23 +94,24 @@ class Reconciler:
         meta = ObjectMeta.model_validate(body["metadata"])
         if meta.deletion_timestamp is not None:
             return None
-        standing = _standing(body)
+        standing = reading.standing(body)
         look.found(meta, standing)
         try:
             spec = ModelDeploymentSpec.model_validate(body.get("spec") or {})
         except pydantic.ValidationError as error:
-            await self._refuse(meta, look, _first(error))
+            await self._refuse(meta, look, reading.fault(error))
             return None
 
-        self.followers.follows(key, spec.model.uri, self.registries.named(spec.model))
-        resolved = await self.registries.resolve(spec.model)
+        resolved, challenger = await self._resolve(key, spec)
         breaks = await self._breaks(standing, resolved)
         observed = await observe.observe(self.client, self.mesh, meta, self.now(), _serving(standing))
         if _room_matters(spec, standing):
             observed = replace(observed, nodes=await self.nodes())
-        resource = Resource(meta, spec, standing, _verbs(body))
+        resource = Resource(meta, spec, standing, reading.verbs(body))
         told = self.scribe.told(key)
-        decided = plan.plan(resource, observed, resolved, self.settings, self.now(), told=told, breaks=breaks)
+        decided = plan.plan(
+            resource, observed, resolved, self.settings, self.now(), challenger=challenger, told=told, breaks=breaks
+        )
 
         recorded = await look.record(setback.kept(decided.status, standing, meta.generation))
         try:
@@ -138,10 +137,20 @@ class Reconciler:
             (decided.wake_after, True),
             (AFTER_WRITE_SECONDS, recorded or writes > 0),
             (STARTING_SECONDS, _starts(decided.status, observed)),
-            (UNRESOLVED_SECONDS, isinstance(resolved, Unresolved)),
+            (UNRESOLVED_SECONDS, isinstance(resolved, Unresolved) or isinstance(challenger, Unresolved)),
             (told_again, True),
         )
         return min((seconds for seconds, due in waits if due and seconds is not None), default=None)
+
+    async def _resolve(
+        self, key: Key, spec: ModelDeploymentSpec
+    ) -> tuple[ResolvedModel | Unresolved, ResolvedModel | Unresolved | None]:
+        """Return what a spec's model and its challenger mean now, and be told when that changes."""
+        other = spec.challenger()
+        sources = [each.model for each in (spec, other) if each is not None]
+        self.followers.follows(key, *(source.uri for source in sources), server=self.registries.named(spec.model))
+        found = await asyncio.gather(*(self.registries.resolve(source) for source in sources))
+        return found[0], found[1] if other is not None else None
 
     async def _breaks(
         self, standing: ModelDeploymentStatus, resolved: ResolvedModel | Unresolved
@@ -188,31 +197,9 @@ class Reconciler:
         self.recorder.publish(meta, notice)
 
 
-def _standing(body: dict[str, Any]) -> ModelDeploymentStatus:
-    """Read the status; one that nobody can read is as good as none, and is rebuilt from the children."""
-    metadata = body["metadata"]
-    try:
-        standing = ModelDeploymentStatus.model_validate(body.get("status") or {})
-    except pydantic.ValidationError as error:
-        log.warning("%s/%s: unreadable status: %s", metadata["namespace"], metadata["name"], _first(error))
-        return ModelDeploymentStatus()
-    if standing.is_about(metadata["name"]):
-        return standing
-    log.warning("%s/%s: a status that speaks of another's revisions", metadata["namespace"], metadata["name"])
-    return ModelDeploymentStatus()
-
-
-def _verbs(body: dict[str, Any]) -> dict[str, str]:
-    """Return what people told the operator to do, by verb."""
-    annotations: dict[str, str] = body["metadata"].get("annotations") or {}
-    return {
-        name.removeprefix(names.PREFIX): value for name, value in annotations.items() if name.startswith(names.PREFIX)
-    }
-
-
 def _serving(status: ModelDeploymentStatus) -> list[str]:
-    """Return the revisions that have traffic, or may have."""
-    return [each.revision for each in (status.stable, status.candidate) if each is not None]
+    """Return the revisions that have traffic or a copy of it, or may have."""
+    return [each.revision for each in (status.stable, status.candidate, status.challenger) if each is not None]
 
 
 def _room_matters(spec: ModelDeploymentSpec, standing: ModelDeploymentStatus) -> bool:
@@ -221,20 +208,11 @@ def _room_matters(spec: ModelDeploymentSpec, standing: ModelDeploymentStatus) ->
 
 
 def _starts(status: ModelDeploymentStatus, observed: Observed) -> bool:
-    """Tell whether a candidate's pods are there, and not yet available."""
-    if status.candidate is None or not _starting(status):
-        return False
-    backend = observed.backend(status.candidate.revision)
-    return backend.deployed and backend.available < backend.desired
+    """Tell whether a candidate's or challenger's pods are there, and not yet available."""
+    candidate = status.candidate if _starting(status) else None
+    backends = [observed.backend(each.revision) for each in (candidate, status.challenger) if each is not None]
+    return any(backend.deployed and backend.available < backend.desired for backend in backends)
 
 
 def _starting(status: ModelDeploymentStatus) -> bool:
     return status.candidate is not None and status.phase in {Phase.PENDING, Phase.STARTING}
-
-
-def _first(error: pydantic.ValidationError) -> str:
-    """Return the first fault, with its field, in a sentence."""
-    fault = error.errors(include_url=False)[0]
-    said = fault["msg"].removeprefix("Value error, ")
-    field = ".".join(str(part) for part in ("spec", *fault["loc"]))
-    return said if said.startswith("spec.") else f"{field}: {said}"

@@ -145,6 +145,33 @@ def compatible(world: World) -> list[Verdict]:
     return [_verdict(kind, "False", reason, f"{name}: {'; '.join(run.breaks)}")]
 
 
+def challenger(world: World, resolved: ResolvedModel | Unresolved | None) -> list[Verdict]:
+    """Return whether live requests are copied to the challenger; nothing where none is asked for."""
+    shadow, one = world.rollout.challenger, world.record.challenger
+    if shadow is None:
+        return []
+    kind, route = ConditionType.CHALLENGER_MIRRORED, world.observed.route
+    if not world.observed.mesh:
+        message = "the cluster has no Istio, so no request can be copied to a challenger"
+        return [_verdict(kind, "False", Reason.MESH_MISSING, message)]
+    if isinstance(resolved, Unresolved):
+        stays = f"; {one.revision} stays the challenger" if one is not None else ""
+        return [_verdict(kind, "False", resolved.reason, f"{resolved.message}{stays}")]
+    if one is None:
+        if world.record.stable is None:
+            return [_verdict(kind, "False", Reason.NO_STABLE, "there are no live requests to copy yet")]
+        message = f"{shadow.uri} is what serves, or the candidate: there is nothing to compare it with"
+        return [_verdict(kind, "False", Reason.CHALLENGER_SERVES, message)]
+    name, backend = one.revision, world.backend(one)
+    share = route.mirrors.get(name, 0) if route is not None else 0
+    if backend.available > 0 and share == shadow.percent:
+        message = f"{name} gets a copy of {share} % of live requests and serves none of them"
+        return [_verdict(kind, "True", Reason.CHALLENGER_COPIED, message)]
+    if backend.available == 0 and backend.obstacle is not None:
+        return [_verdict(kind, "False", backend.obstacle.reason, f"{name}: {backend.obstacle.message}")]
+    return [_verdict(kind, "Unknown", Reason.CHALLENGER_STARTING, f"{name} is about to get a copy of live requests")]
+
+
 RESTS: dict[Phase, str | None] = {
     Phase.PENDING: "{candidate} is starting, and nothing serves yet",
     Phase.STABLE: None,

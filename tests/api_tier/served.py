@@ -65,6 +65,13 @@ class Served:
             for each in route["spec"]["http"][-1]["route"]
         }
 
+    def mirrors(self) -> dict[str, int]:
+        """Return what the VirtualService itself says of copies, by revision."""
+        route = self.kubectl.get("virtualservice", self.name)
+        assert route is not None
+        mirrors = route["spec"]["http"][-1].get("mirrors", [])
+        return {names.revision_of_host(each["destination"]["host"]): each["percentage"]["value"] for each in mirrors}
+
     def children(self) -> list[dict[str, Any]]:
         return self.kubectl.list(CHILDREN, "-l", f"ferryman.dev/deployment={self.name}")
 

@@ -77,7 +77,10 @@ class Registered:
         return uri.rpartition("/")[2]
 
     def release(self, number: str) -> None:
-        self.mlflow.set_registered_model_alias(self.name, "champion", number)
+        self.alias("champion", number)
+
+    def alias(self, alias: str, number: str) -> None:
+        self.mlflow.set_registered_model_alias(self.name, alias, number)
 
     def withdraw(self) -> None:
         self.mlflow.delete_registered_model_alias(self.name, "champion")
@@ -144,6 +147,27 @@ def test_a_version_that_needs_more_of_its_callers_has_no_pod_until_that_is_allow
     fraud.patch(rollout={**TEN, "allowBreaking": True})
     fraud.rests("Canary", "90/10")
     assert fraud.condition("SignatureCompatible")["reason"] == "BreakingAllowed"
+
+
+def test_a_challenger_follows_an_alias_of_its_own_and_becomes_the_champion(fraud: Served, model: Registered) -> None:
+    stable, first, second = fraud.revision("stable"), model.version(AMOUNT), model.version(AMOUNT)
+    model.alias("challenger", first)
+    fraud.patch(rollout={**TEN, "shadow": {"uri": f"models:/{model.name}@challenger", "percent": 20}})
+    until(lambda: fraud.condition("ChallengerMirrored").get("status") == "True", what="the challenger gets copies")
+    assert fraud.status()["challenger"]["model"]["uri"] == f"models:/{model.name}/{first}"
+    left = fraud.revision("challenger")
+
+    model.alias("challenger", second)
+    until(lambda: fraud.status()["challenger"]["model"]["version"] == second, POLL_SECONDS + 5, "it follows")
+    until(lambda: fraud.mirrors() == {fraud.revision("challenger"): 20}, what="the next one gets copies")
+    until(lambda: left not in {name for _, name in fraud.names()}, what="the one before is gone")
+    assert (fraud.weights(), fraud.status()["phase"]) == ({stable: 100}, "Stable")
+
+    model.release(second)
+    fraud.rests("Canary", "90/10")
+    assert fraud.status()["candidate"]["model"]["version"] == second
+    assert fraud.mirrors() == {}
+    assert fraud.condition("ChallengerMirrored")["reason"] == "ChallengerServes"
 
 
 def test_an_alias_that_is_taken_away_holds_what_runs_and_says_so(fraud: Served, model: Registered) -> None:

@@ -122,8 +122,9 @@ def test_a_shadow_is_mirrored_to_and_has_no_weight(fraud: Served) -> None:
     rule = (fraud.kubectl.get("virtualservice", "fraud") or {})["spec"]["http"][-1]
     v2 = fraud.revision("candidate")
     assert fraud.weights() == {v1: 100}
-    assert rule["mirror"]["host"].startswith(f"{v2}.")
-    assert rule["mirrorPercentage"] == {"value": 25}
+    [mirror] = rule["mirrors"]
+    assert mirror["destination"]["host"].startswith(f"{v2}.")
+    assert mirror["percentage"] == {"value": 25}
     until(lambda: fraud.status()["traffic"]["shadowDisplay"] == "25%", what="status tells what the route says")
 
 

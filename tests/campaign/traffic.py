@@ -76,8 +76,10 @@ def split(route: Body) -> Split:
     """Return the shares that a route gives everyone's requests, by address, and its mirror."""
     rule = (route["spec"].get("http") or [{"route": []}])[-1]
     shares = [(_service(each["destination"]), each.get("weight", 100)) for each in rule["route"]]
-    if "mirror" in rule:
-        shares.append((f"mirror {_service(rule['mirror'])}", int(rule["mirrorPercentage"]["value"])))
+    shares += [
+        (f"mirror {_service(mirror['destination'])}", int(mirror["percentage"]["value"]))
+        for mirror in rule.get("mirrors", [])
+    ]
     return tuple(sorted(shares))
 
 
@@ -99,8 +101,8 @@ def _route(state: State, name: str) -> list[str]:
             found.append(f"weights {weights}")
         for each in rule["route"]:
             found += _destination(state, _service(each["destination"]), pods=True)
-        if "mirror" in rule:
-            found += _destination(state, _service(rule["mirror"]), pods=False)
+        for mirror in rule.get("mirrors", []):
+            found += _destination(state, _service(mirror["destination"]), pods=False)
     return found
 
 

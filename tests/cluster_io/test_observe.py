@@ -90,7 +90,18 @@ def test_a_lone_destination_without_a_weight_has_everything() -> None:
         "mirrorPercentage": {"value": 25.0},
     }
 
-    assert look(route(mirrored)).route == Route(weights={"fraud-1": 100}, mirror="fraud-2", mirror_percent=25)
+    assert look(route(mirrored)).route == Route(weights={"fraud-1": 100}, mirrors={"fraud-2": 25})
+
+
+def test_every_mirror_is_read_back() -> None:
+    def mirror(name: str, **percentage: float) -> dict[str, object]:
+        return {"destination": {"host": f"{name}.default.svc.cluster.local"}, **percentage}
+
+    mirrors = [mirror("fraud-2", percentage={"value": 25.0}), mirror("fraud-3")]
+    seen = look(route({"route": [to("fraud-1")], "mirrors": mirrors})).route
+
+    assert seen == Route(weights={"fraud-1": 100}, mirrors={"fraud-2": 25, "fraud-3": 100})
+    assert seen.names("fraud-3")
 
 
 def test_a_route_that_somebody_emptied_names_nobody() -> None:

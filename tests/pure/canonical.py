@@ -59,6 +59,7 @@ def key(cluster: Cluster) -> tuple[Any, ...]:
         role[status.stable.revision] if status.stable is not None else None,
         (role[status.candidate.revision], status.candidate.served) if status.candidate is not None else None,
         _run_key(cluster),
+        role[status.challenger.revision] if status.challenger is not None else None,
         [
             (role[each.revision.revision], _age(now, each.unrouted_since, clocks.warm(cluster)))
             for each in status.history
@@ -70,7 +71,9 @@ def key(cluster: Cluster) -> tuple[Any, ...]:
     heard = {command.verb: command.value for command in status.commands}
     said = sorted(cluster.verbs.items())
     new = [(verb, role[value.split()[0]]) for verb, value in said if heard.get(verb) != value]
-    spec = (asked, str(sorted(rollout.items())), str(cluster.spec.get("scaling")))
+    shadow, others = rollout.get("shadow", {}), {name: one for name, one in rollout.items() if name != "shadow"}
+    copied = role[name_of(cluster, shadow["uri"])] if "uri" in shadow else None
+    spec = (asked, copied, shadow.get("percent"), str(sorted(others.items())), str(cluster.spec.get("scaling")))
     return spec, decided, new, *_objects(cluster, role)
 
 
@@ -108,8 +111,8 @@ def _objects(cluster: Cluster, role: _Roles) -> tuple[Any, ...]:
             front = role[says]
         else:
             weights = sorted((role[name], weight) for name, weight in says.weights.items())
-            mirror, matched = says.mirror and role[says.mirror], says.matched and role[says.matched]
-            route = (weights, mirror, says.mirror_percent, matched)
+            mirrors = sorted((role[name], share) for name, share in says.mirrors.items())
+            route = (weights, mirrors, says.matched and role[says.matched])
     pods = sorted((role[name], desired, cluster.available.get(name, 0)) for name, desired in cluster.desired.items())
     broken = sorted(role[name_of(cluster, uri)] for uri in cluster.broken)
     return sorted(standing), front, route, pods, broken, _remembered(cluster, role)

@@ -55,9 +55,12 @@ def line_1_a_candidate_gets_traffic_only_with_ready_pods(view: View, _past: Past
     route = view.planned
     if route is None:
         return
-    for name in {*route.weights, *filter(None, (route.mirror, route.matched))} - {view.stable}:
+    for name in {*route.weights, *filter(None, (route.matched,))} - {view.stable}:
         assert name == view.candidate, f"{name} is neither stable nor candidate, and is to be routed"
         assert view.available(name) > 0, f"{name} has no ready pod, and is to be routed"
+    for name in route.mirrors:
+        assert name in (view.candidate, view.challenger), f"{name} is to be mirrored to, and nobody asked for that"
+        assert view.available(name) > 0, f"{name} has no ready pod, and is to be mirrored to"
 
 
 def line_2_weight_rises_only_with_the_pods_for_it(view: View, _past: Past) -> None:
@@ -208,8 +211,24 @@ def line_16_an_autoscaler_takes_nothing_from_stable_mid_run(view: View, _past: P
 
 
 def line_17_a_shadow_changes_no_weight(view: View, _past: Past) -> None:
-    if view.planned is not None and view.planned.mirror is not None:
+    if view.planned is not None and view.candidate in view.planned.mirrors:
         assert dict(view.planned.weights) == {view.stable: 100}, f"mirrored, with {dict(view.planned.weights)}"
+
+
+def line_17_a_challenger_is_never_served(view: View, _past: Past) -> None:
+    name = view.challenger
+    if name is None:
+        return
+    assert name not in (view.stable, view.candidate, view.front), f"{name} is the challenger, and serves"
+    served = [] if view.planned is None else [*view.planned.weights, view.planned.matched]
+    assert name not in served, f"{name} is the challenger, and is to be given requests"
+
+
+def line_17_a_challenger_moves_no_rollout(view: View, _past: Past) -> None:
+    named = view.candidate is not None and view.candidate != name_of(view.before.candidate)
+    rolled_back = any(each.verb == "rollback" for each in view.answered)
+    if named and not rolled_back and view.before.stable is not None:
+        assert view.candidate == view.wish(), f"{view.candidate} became the candidate, and nobody asked for it"
 
 
 def decision_5_weight_never_exceeds_what_was_wanted(view: View, _past: Past) -> None:
@@ -293,7 +312,7 @@ def decision_7_there_are_no_more_pods_than_there_is_room_for(view: View, _past: 
 
 
 def history_is_no_longer_than_asked(view: View, _past: Past) -> None:
-    kept = [each for each in view.after.history if each.revision.revision != view.candidate]
+    kept = [each for each in view.after.history if each.revision.revision not in (view.candidate, view.challenger)]
     assert len(kept) <= view.spec.rollout.history, f"{len(kept)} revisions are kept"
     assert len(view.after.decisions) <= 10, "more than ten decisions are kept"
 

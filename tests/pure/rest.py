@@ -33,6 +33,7 @@ def at_rest(cluster: Cluster) -> None:
     _rest_of_the_pods(cluster)
     _rest_of_the_objects(cluster)
     _rest_of_the_traffic(cluster)
+    _rest_of_the_challenger(cluster)
 
 
 def _rest_of_the_pods(cluster: Cluster) -> None:
@@ -40,7 +41,8 @@ def _rest_of_the_pods(cluster: Cluster) -> None:
     stable, candidate = name_of(status.stable), name_of(status.candidate)
     wanted = {name for name, pods in cluster.desired.items() if pods}
     assert stable in wanted, "stable rests without a pod"
-    assert wanted <= {stable, candidate}, f"needless pods: {wanted - {stable, candidate}}"
+    roles = {stable, candidate, name_of(status.challenger)}
+    assert wanted <= roles, f"needless pods: {wanted - roles}"
     if candidate is not None and not _no_surge(cluster) and not _held_for_callers(cluster):
         assert candidate in wanted, "the candidate rests without a pod"
     if status.run is None:
@@ -57,13 +59,27 @@ def _held_for_callers(cluster: Cluster) -> bool:
 
 def _rest_of_the_objects(cluster: Cluster) -> None:
     status = cluster.status
-    serving = {name_of(status.stable), name_of(status.candidate)} - {None}
+    serving = {name_of(each) for each in (status.stable, status.candidate, status.challenger)} - {None}
     known = serving | {each.revision.revision for each in status.history}
     for kind, name in cluster.children:
         if (kind, name) in {("Service", "fraud"), ("VirtualService", "fraud")}:
             continue
         revision = name.removesuffix(names.CANARY_SUFFIX)
         assert revision in (known if kind == "Deployment" else serving), f"a needless {kind} {name}"
+
+
+def _rest_of_the_challenger(cluster: Cluster) -> None:
+    status, route = cluster.status, cluster.route()
+    shadow, challenger = cluster.resource().spec.rollout.challenger, status.challenger
+    if shadow is None or not cluster.mesh:
+        assert challenger is None, f"{challenger} is the challenger, and nobody asks for one"
+        return
+    serving = [each.model.uri for each in (status.stable, status.candidate) if each is not None]
+    assert (challenger is None) == (shadow.uri in serving), f"{shadow.uri} is asked for, and {challenger} is there"
+    if challenger is not None and route is not None:
+        share = shadow.percent if cluster.available.get(challenger.revision) else 0
+        assert challenger.model.uri == shadow.uri, f"{challenger.model.uri} is the challenger"
+        assert route.mirrors.get(challenger.revision, 0) == share, f"the challenger rests with {route.mirrors}"
 
 
 def _rest_of_the_traffic(cluster: Cluster) -> None:
@@ -74,7 +90,8 @@ def _rest_of_the_traffic(cluster: Cluster) -> None:
     if candidate is None:
         assert status.phase is Phase.STABLE, f"at rest in {status.phase} without a candidate"
         assert run is None, "a run without a candidate rests"
-        assert route is None or (dict(route.weights), route.mirror) == ({stable: 100}, None), f"at rest: {route}"
+        assert route is None or dict(route.weights) == {stable: 100}, f"at rest: {route}"
+        assert route is None or set(route.mirrors) <= {name_of(status.challenger)}, f"at rest: {route}"
     elif status.phase is Phase.STARTING:
         assert run is not None, "a candidate rests while it starts"
         assert run.held_since is not None, f"a candidate rests while it starts, and nobody holds it: {status.waiting}"

@@ -161,9 +161,9 @@ def _route(owner: ObjectMeta, spec: ModelDeploymentSpec, route: Body, settings: 
             yield f"weights {weights}"
         for destination in rule["route"]:
             yield from _inside(owner, destination["destination"]["host"], settings)
-        if "mirror" in rule:
-            yield from _inside(owner, rule["mirror"]["host"], settings)
-            if not 0 < rule["mirrorPercentage"]["value"] <= 100:
+        for mirror in rule.get("mirrors", []):
+            yield from _inside(owner, mirror["destination"]["host"], settings)
+            if not 0 < mirror["percentage"]["value"] <= 100:
                 yield "mirrors an odd share"
 
 

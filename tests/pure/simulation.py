@@ -159,8 +159,16 @@ class Cluster(Nodes):
         return look
 
     def plan(self) -> Plan:
-        observed, resolved, breaks = self.observed(), self.resolved(), self.breaks()
-        return planner.plan(self.resource(), observed, resolved, SETTINGS, self.now, breaks=breaks)
+        resource, observed, resolved, breaks = self.resource(), self.observed(), self.resolved(), self.breaks()
+        challenger = self.challenger(resource)
+        return planner.plan(resource, observed, resolved, SETTINGS, self.now, challenger=challenger, breaks=breaks)
+
+    def challenger(self, resource: Resource) -> ResolvedModel | Unresolved | None:
+        """Return what the challenger that the spec asks for is; the registry answers for both or for none."""
+        spec = resource.spec.challenger()
+        if spec is None:
+            return None
+        return self.unresolved or ResolvedModel(uri=spec.model.uri, requested=spec.model.uri)
 
     def breaks(self) -> tuple[str, ...] | None:
         """Return what the wished model breaks for those who call stable; None where no model says what it needs."""

@@ -124,15 +124,18 @@ class World:
     crashes: bool = False
     """The operator may die after any write of a look."""
     mesh: bool = True
+    model: str = MODELS[0]
+    """What is asked for at first. What can happen to it can happen to every other one: a state has no names."""
 
     def begin(self) -> Cluster:
         """Return the cluster in which nothing was done yet."""
         rollout = {"deadlineSeconds": 60, "history": 0, **self.rollout}
-        spec = {"model": {"uri": MODELS[0]}, "scaling": self.scaling, "rollout": rollout}
+        spec = {"model": {"uri": self.model}, "scaling": self.scaling, "rollout": rollout}
         return Cluster(spec=spec, mesh=self.mesh)
 
 
 V1, V2, V3 = MODELS
+REGISTERED = ("models:/fraud/5", "models:/fraud/6")
 TEN = {"canary": {"trafficPercent": 10}}
 PLAN = [
     {"shadowPercent": 100, "pause": {"duration": "10m"}},
@@ -206,6 +209,14 @@ WORLDS = (
         ONE,
         TEN,
         (named(V1, V2), shares(0, 10, 100), rollout(shadow=[{"percent": 100}, None]), pods),
+    ),
+    World(
+        "challenger",
+        "2 models, either of which may be the challenger, or none; shares 10, 100; 0 or 1 pod",
+        ONE,
+        TEN,
+        (named(*REGISTERED), shares(10, 100), rollout(shadow=[*({"uri": uri} for uri in REGISTERED), None]), pods),
+        model=REGISTERED[0],
     ),
     World(
         "no room",

@@ -23,7 +23,8 @@ from pure.simulation import Cluster, KilledError
 from ferryman.api.conditions import Reason
 from ferryman.outcome import Unresolved
 
-MODELS = [f"s3://models/v{number}" for number in (1, 2, 3, 4)]
+CHALLENGERS = ["models:/fraud/5", "models:/fraud/6"]
+MODELS = [*(f"s3://models/v{number}" for number in (1, 2, 3, 4)), CHALLENGERS[0]]
 EXAMPLES = int(os.environ.get("FERRYMAN_EXAMPLES", "1500"))
 STEPS = int(os.environ.get("FERRYMAN_STEPS", "20"))
 SILENT = Unresolved(Reason.REGISTRY_UNAVAILABLE, "no answer")
@@ -66,6 +67,10 @@ def rollouts(draw: st.DrawFn) -> dict[str, Any]:
         policy["canary"] = draw(canaries())
     if draw(st.integers(0, 3)) == 0 and "steps" not in policy.get("canary", {}):
         policy["shadow"] = {"percent": draw(st.sampled_from([0, 50, 100]))}
+    elif draw(st.integers(0, 2)) == 0:
+        challenger = {"uri": draw(st.sampled_from(CHALLENGERS)), "percent": draw(st.sampled_from([0, 50, 100]))}
+        policy["shadow"] = challenger
+        return policy
     if draw(st.integers(0, 2)) == 0:
         policy["surge"] = "NoSurge"
         policy["allowDowntime"] = draw(st.booleans())
@@ -119,7 +124,7 @@ class Rollouts(RuleBasedStateMachine):
     @rule(canary=canaries())
     def change_the_canary(self, canary: dict[str, Any]) -> None:
         rollout = {**self.cluster.spec["rollout"], "canary": canary}
-        if "steps" in canary:
+        if "steps" in canary and "uri" not in rollout.get("shadow", {}):
             rollout.pop("shadow", None)
         self.cluster.patch(rollout=rollout)
 

@@ -40,6 +40,13 @@ def shadow_of_everything() -> Cluster:
     return cluster.settle()
 
 
+def a_challenger_beside_a_canary() -> Cluster:
+    shadow = {"uri": "models:/fraud/5", "percent": 20}
+    cluster = serving(rollout={"canary": {"trafficPercent": 10}, "shadow": shadow})
+    cluster.patch(model=V2)
+    return cluster.settle()
+
+
 def one_gpu_from_a_claim() -> Cluster:
     cluster = Cluster()
     cluster.patch(
@@ -82,7 +89,7 @@ def a_guest_on_a_gpu() -> Cluster:
 
 WORLDS = [
     *(canary_at_ten_percent, shadow_of_everything, one_gpu_from_a_claim, credentials_for_the_fetch),
-    *(answers_remembered, a_guest_on_a_gpu),
+    *(answers_remembered, a_guest_on_a_gpu, a_challenger_beside_a_canary),
 ]
 
 

@@ -105,7 +105,7 @@ def test_an_alias_is_followed_at_the_server_that_it_is_named_with() -> None:
     followers = Followers()
     here, there = Key("ml", "here"), Key("ml", "there")
     followers.follows(here, "models:/fraud@champion")
-    followers.follows(there, "models:/fraud@champion", "https://theirs")
+    followers.follows(there, "models:/fraud@champion", server="https://theirs")
 
     assert followers.aliases() == followers.aliases("https://theirs") == ("models:/fraud@champion",)
     assert followers.at("models:/fraud@champion") == (here,)

@@ -26,15 +26,21 @@ def route_of(virtual_service: dict[str, Any]) -> Route:
     """Read a route back from its text."""
     *chosen, calls, rule = virtual_service["spec"]["http"]
     assert [each["weight"] for each in calls["route"]] == [each["weight"] for each in rule["route"]]
-    assert calls.get("mirrorPercentage") == rule.get("mirrorPercentage")
-    mirror = rule.get("mirror")
+    mirrors, of_calls = _mirrors(rule), _mirrors(calls)
+    assert mirrors == of_calls
     matched = chosen[0]["route"][0]["destination"]["host"] if chosen else None
     return Route(
         weights={names.revision_of_host(d["destination"]["host"]): d["weight"] for d in rule["route"]},
-        mirror=names.revision_of_host(mirror["host"]) if mirror else None,
-        mirror_percent=rule.get("mirrorPercentage", {}).get("value", 0),
+        mirrors=mirrors,
         matched=names.revision_of_host(matched) if matched else None,
     )
+
+
+def _mirrors(rule: dict[str, Any]) -> dict[str, int]:
+    assert "mirror" not in rule, "Istio refuses a rule with both"
+    return {
+        names.revision_of_host(m["destination"]["host"]): m["percentage"]["value"] for m in rule.get("mirrors", [])
+    }
 
 
 def left(full: int, share: int) -> int:
@@ -53,6 +59,7 @@ class View:
         self.spec, self.seen = look.resource.spec, look.observed
         self.before, self.after = look.resource.status, look.plan.status
         self.stable, self.candidate = name_of(self.after.stable), name_of(self.after.candidate)
+        self.challenger = name_of(self.after.challenger)
         self.planned: Route | None = None
         self.front: str | None = None
         for body in self.plan.objects:
@@ -104,14 +111,14 @@ class View:
         """Tell whether the route shows exactly the share of a run's step, and the candidate has a pod."""
         step, name = run.steps[run.step], name_of(self.before.candidate or self.after.candidate) or ""
         route = self.seen.route
-        mirrored = route.mirror_percent if route is not None and route.mirror == name else 0
+        mirrored = route.mirrors.get(name, 0) if route is not None else 0
         shown = (self.had.get(name, 0), mirrored)
         return shown == (step.traffic_percent or 0, step.shadow_percent or 0) and self.available(name) > 0
 
     def asked(self) -> int:
         """Return the most traffic that anybody asked for the candidate to have."""
         run, rollout = self.after.run, self.spec.rollout
-        share = 0 if rollout.shadow is not None else 100
+        share = 0 if rollout.shadow is not None and rollout.shadow.uri is None else 100
         if rollout.canary is not None and rollout.canary.traffic_percent is not None:
             share = rollout.canary.traffic_percent
         if run is not None and run.steps:

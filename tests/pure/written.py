@@ -41,8 +41,8 @@ def line_5_and_19_a_route_leads_to_what_is_there(cluster: Cluster) -> None:
     weights = route.weights.values()
     assert sum(weights) == 100, f"weights do not sum to 100: {route.weights}"
     assert all(isinstance(weight, int) and weight > 0 for weight in weights), f"not whole: {route.weights}"
-    assert route.mirror not in route.weights, "mirrored and weighted at once"
-    for name in {*route.weights, *filter(None, (route.mirror, route.matched))}:
+    assert not route.mirrors.keys() & route.weights.keys(), "mirrored and weighted at once"
+    for name in {*route.weights, *route.mirrors, *filter(None, (route.matched,))}:
         by_hand = name in cluster.deleted_by_hand
         assert cluster.addressed(name) or by_hand, f"{name} is routed and has no address"
         assert ("Deployment", name) in cluster.children or by_hand, f"{name} is routed and has no Deployment"

@@ -37,6 +37,8 @@ class ConditionType(StrEnum):
     SIGNATURE_COMPATIBLE = "SignatureCompatible"
     """Those who call the stable revision can call the candidate as they do. Absent without a candidate from the
     registry."""
+    CHALLENGER_MIRRORED = "ChallengerMirrored"
+    """Live requests are copied to the challenger. Absent without `rollout.shadow.uri`. It holds nothing up."""
     REGISTRY_UPDATED = "RegistryUpdated"
     """The registry says what became of each version, as `spec.model.registry` asks. Absent where nothing is asked. It
     holds nothing up."""
@@ -177,6 +179,13 @@ class Reason(StrEnum):
     """Somebody changes an object again and again just before the operator does."""
     OPERATOR_FAILED = "OperatorFailed"
     """The operator came upon something that nobody foresaw; its log says what. What served before serves on."""
+
+    CHALLENGER_COPIED = "ChallengerCopied"
+    """The challenger gets a copy of live requests, as much as is asked for."""
+    CHALLENGER_SERVES = "ChallengerServes"
+    """The challenger is what serves, or the candidate: there is nothing to compare it with."""
+    CHALLENGER_STARTING = "ChallengerStarting"
+    """The challenger's pods are being started, or the route is being written."""
 
     PROMOTED = "Promoted"
     """The candidate became stable."""

@@ -154,6 +154,14 @@ class ModelDeploymentSpec(Model):
     rollout: Rollout = Rollout()
     """How a new revision takes over. A change starts no revision."""
 
+    def challenger(self) -> ModelDeploymentSpec | None:
+        """Return the spec as it would be if the challenger were to be served; None where there is none."""
+        shadow = self.rollout.challenger
+        if shadow is None:
+            return None
+        model = self.model.model_copy(update={"uri": shadow.uri, "digest": None})
+        return self.model_copy(update={"model": model})
+
 
 class ObjectMeta(Model):
     """The part of an object's metadata that decisions are made from."""

@@ -90,6 +90,19 @@ RULES = (
 CEL_RULES = [(rule.cel(), rule.message) for rule in RULES]
 
 
+CHALLENGER = Rule(
+    "", f"^{FORMS['models:/'][0]}$", True, f"spec.rollout.shadow.uri must have the form {FORMS['models:/'][1]}"
+)
+"""What a challenger's URI may look like: it comes from the registry."""
+
+
+def challenger(uri: str) -> str:
+    """Return a challenger's URI unchanged, or raise ValueError as the apiserver would have."""
+    if not CHALLENGER.holds(uri) or uri.endswith("\n"):  # which Python's $ would let pass
+        raise ValueError(CHALLENGER.message)
+    return uri
+
+
 def checked(uri: str) -> str:
     """Return the URI unchanged, or raise ValueError with the sentence that the apiserver would have said."""
     for rule in RULES:
@@ -121,6 +134,12 @@ def registry_reference(uri: str) -> RegistryReference | None:
         return RegistryReference(logged=path)
     name, version = path.rsplit("/", 1)
     return RegistryReference(name=name, version=version)
+
+
+def registered(uri: str) -> bool:
+    """Tell whether a URI names a registered model: one of which the registry may have news."""
+    named = registry_reference(uri)
+    return named is not None and bool(named.name)
 
 
 def names(uri: str, model: str) -> bool:

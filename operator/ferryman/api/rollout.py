@@ -10,8 +10,9 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
+from ferryman.api import reference
 from ferryman.api.base import Model, rule, ruled, told
 from ferryman.api.match import Match
 
@@ -128,10 +129,22 @@ class Canary(Model):
 
 
 class Shadow(Model):
-    """A copy of live traffic for the candidate. Its answers are thrown away and reach no client."""
+    """A copy of live traffic for the candidate, or for a challenger. Its answers are thrown away."""
+
+    model_config = ConfigDict(
+        json_schema_extra=ruled(
+            rule(f"!has(self.uri) || {reference.CHALLENGER.cel()}", reference.CHALLENGER.message, ".uri")
+        )
+    )
 
     percent: Percent = 100
-    """The share of live requests that are mirrored to the candidate while it has no live traffic."""
+    """The share of live requests that are mirrored: to the candidate while it has no live traffic, or, with `uri`, to
+    the challenger."""
+
+    uri: Annotated[str, Field(max_length=1024), AfterValidator(reference.challenger)] | None = None
+    """A challenger: a model of the registry that is mirrored to beside whatever is rolled out, and never served.
+    `models:/NAME@ALIAS` follows the alias; `models:/NAME/VERSION` and `models:/m-ID` stay. Candidates are not
+    mirrored to then, unless `canary.steps` says so."""
 
 
 class Surge(StrEnum):
@@ -147,8 +160,15 @@ class Rollout(Model):
     model_config = ConfigDict(
         json_schema_extra=ruled(
             rule(
-                "!has(self.shadow) || !has(self.canary) || !has(self.canary.steps) || self.canary.steps.size() == 0",
+                "!has(self.shadow) || has(self.shadow.uri) || !has(self.canary) || !has(self.canary.steps) || "
+                "self.canary.steps.size() == 0",
                 "spec.rollout.shadow must not stand beside spec.rollout.canary.steps: use a step with shadowPercent",
+                ".shadow",
+            ),
+            rule(
+                "!has(self.shadow) || !has(self.shadow.uri) || self.surge == 'Surge'",
+                "spec.rollout.shadow.uri must not be set with surge: NoSurge, which says that there is no room for a "
+                "second revision",
                 ".shadow",
             ),
             rule(
@@ -174,7 +194,7 @@ class Rollout(Model):
     """Give the candidate a share of live traffic."""
 
     shadow: Shadow | None = None
-    """Mirror live traffic to the candidate, before or instead of giving it any."""
+    """Mirror live traffic to the candidate, before or instead of giving it any; or to a challenger, beside it."""
 
     promotion: Literal["Manual"] = "Manual"
     """Who promotes. `Manual`: the candidate waits until `canary.trafficPercent` is 100, its steps reach 100, or the
@@ -201,3 +221,13 @@ class Rollout(Model):
     standby_seconds: Annotated[int, Field(ge=0, le=604800)] = 0
     """How long the pods of a revision that was stable before are kept after a promotion: so long, going back takes
     no pod start."""
+
+    @property
+    def mirror(self) -> Shadow | None:
+        """Return how a candidate is mirrored to, where no plan says it."""
+        return self.shadow if self.shadow is not None and self.shadow.uri is None else None
+
+    @property
+    def challenger(self) -> Shadow | None:
+        """Return which challenger is mirrored to, and how much."""
+        return self.shadow if self.shadow is not None and self.shadow.uri is not None else None

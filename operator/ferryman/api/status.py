@@ -1,9 +1,9 @@
 """What the operator answers: the status of a ModelDeployment.
 
-Two kinds of field live here. Decisions (`phase`, `stable`, `candidate`, `run`, `retiring`, `history`, `rejected`,
-`withdrawn`, `commands`, `lastRollout`) cannot be recomputed from the spec and the cluster: they are written before
-their first effect and are the operator's only memory. Facts (`traffic`, pod counts, `waiting`, `url`, conditions) are
-what was observed, never what was wished for.
+Two kinds of field live here. Decisions (`phase`, `stable`, `candidate`, `run`, `challenger`, `retiring`, `history`,
+`rejected`, `withdrawn`, `commands`, `lastRollout`) cannot be recomputed from the spec and the cluster: they are
+written before their first effect and are the operator's only memory. Facts (`traffic`, pod counts, `waiting`, `url`,
+conditions) are what was observed, never what was wished for.
 """
 
 from __future__ import annotations
@@ -52,12 +52,14 @@ class Traffic(Model):
     """The candidate's share."""
     shadow: int = 0
     """The share of live requests that is copied to the candidate."""
+    challenger: int = 0
+    """The share of live requests that is copied to the challenger."""
     matched: bool = False
     """Whether the requests that `rollout.canary.match` chooses go to the candidate."""
     display: str = ""
     """The stable revision's share and that of all others, for `kubectl get`."""
     shadow_display: str = ""
-    """The mirrored share, for `kubectl get`."""
+    """The mirrored shares of candidate and challenger, for `kubectl get`."""
 
 
 class ModelDeploymentStatus(Model):
@@ -79,6 +81,8 @@ class ModelDeploymentStatus(Model):
     """The revision that is being rolled out."""
     run: Run | None = None
     """How the candidate is being rolled out, and how far it has come."""
+    challenger: Revision | None = None
+    """The revision that gets copies of live requests, as `rollout.shadow.uri` asks, and that is never served."""
     retiring: list[Retiring] = []
     """Revisions that are leaving for good."""
     history: list[Retiring] = []
@@ -111,5 +115,5 @@ class ModelDeploymentStatus(Model):
     def is_about(self, name: str) -> bool:
         """Tell whether every revision that is remembered here is one of a ModelDeployment's own."""
         kept = [each.revision for each in (*self.retiring, *self.history)]
-        remembered = [each for each in (self.stable, self.candidate, *kept) if each is not None]
+        remembered = [each for each in (self.stable, self.candidate, self.challenger, *kept) if each is not None]
         return all(each.revision.startswith(f"{name}-") for each in remembered)

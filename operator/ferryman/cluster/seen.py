@@ -130,14 +130,7 @@ def _route(virtual_service: Body) -> Route:
     matched = next((revision for rule in chosen for revision in _weights(rule)), None)
     calls = {revision: 0 for rule in rules if _of_calls(rule) for revision in _named(rule)}
     weights = calls | _weights(everyone)
-    if everyone.get("mirror") is None:
-        return Route(weights=weights, matched=matched)
-    return Route(
-        weights=weights,
-        mirror=names.revision_of_host(everyone["mirror"]["host"]),
-        mirror_percent=round((everyone.get("mirrorPercentage") or {}).get("value", 100)),
-        matched=matched,
-    )
+    return Route(weights=weights, mirrors=_mirrors(everyone), matched=matched)
 
 
 def _of_calls(rule: Body) -> bool:
@@ -147,8 +140,22 @@ def _of_calls(rule: Body) -> bool:
 
 
 def _named(rule: Body) -> set[str]:
-    mirror = [names.revision_of_host(rule["mirror"]["host"])] if rule.get("mirror") else []
-    return {*_weights(rule), *mirror}
+    return {*_weights(rule), *_mirrors(rule)}
+
+
+def _mirrors(rule: Body) -> dict[str, int]:
+    """Return the mirrored shares by revision; what says no share gets everything.
+
+    A rule may name one mirror alone in fields of its own, as Istio's users and earlier releases of Ferryman do.
+    """
+    said = [(each.get("destination") or {}, each.get("percentage")) for each in rule.get("mirrors") or []]
+    if rule.get("mirror"):
+        said.append((rule["mirror"], rule.get("mirrorPercentage")))
+    return {
+        names.revision_of_host(destination["host"]): round((share or {}).get("value", 100))
+        for destination, share in said
+        if "host" in destination
+    }
 
 
 def _weights(rule: Body) -> dict[str, int]:

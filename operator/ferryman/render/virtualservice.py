@@ -1,4 +1,4 @@
-"""The route: a split becomes Istio weights and a mirror, chosen requests a rule before it, gRPC a rule beside each.
+"""The route: a split becomes Istio weights and mirrors, chosen requests a rule before it, gRPC a rule beside each.
 
 A revision without a share, a mirror or chosen requests is not named at all.
 """
@@ -72,9 +72,11 @@ def _everyone(owner: ObjectMeta, split: Split, domain: str, door: Door) -> dict[
     }
     if door.headers:
         rule["match"] = [{"headers": door.headers}]
-    if split.candidate is not None and split.mirror_percent > 0:
-        rule["mirror"] = _destination(owner, split.candidate, domain, door)
-        rule["mirrorPercentage"] = {"value": split.mirror_percent}
+    if split.mirrors:
+        rule["mirrors"] = [
+            {"destination": _destination(owner, revision, domain, door), "percentage": {"value": percent}}
+            for revision, percent in split.mirrors.items()
+        ]
     return rule
 
 

@@ -42,6 +42,8 @@ def size(world: World, name: str, planned: int) -> Size:
     usual = Size(scaling.least, scaling.most, strict=scaling.fixed)
     if record.candidate is not None and record.candidate.revision == name:
         return usual if record.stable is None else _candidate(world, planned)
+    if record.challenger is not None and record.challenger.revision == name:
+        return _challenger(world)
     if record.stable is None or record.stable.revision != name:
         return Size(world.observed.backend(name).desired, max(world.observed.backend(name).desired, scaling.most))
     if record.run is None:
@@ -143,6 +145,13 @@ def _candidate(world: World, planned: int) -> Size:
     has = Want(max(_observed(world), planned))
     floor = max(needed(world, intent.wanted(world)), needed(world, has))
     return Size(floor, floor, strict=True) if world.scaling.fixed else Size(floor, max(floor, most))
+
+
+def _challenger(world: World) -> Size:
+    """Return the bounds of the challenger's pods: those for its share of what the spec wants at least for stable."""
+    shadow, least = world.rollout.challenger, world.scaling.least
+    floor = max(1, math.ceil(least * shadow.percent / 100)) if shadow is not None else 1
+    return Size(floor, floor, strict=True) if world.scaling.fixed else Size(floor, max(floor, world.scaling.most))
 
 
 def _given(world: World, planned: int) -> int:

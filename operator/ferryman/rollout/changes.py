@@ -34,9 +34,8 @@ def _taken_up(world: World, record: Record, wish: Revision) -> Record:
     if record.candidate is not None:
         record = record.leave(record.candidate)
     name = wish.revision
-    leaving = next((each.revision for each in record.retiring if each.revision.revision == name), None)
-    back = leaving or record.kept(name) or wish
-    candidate = back.model_copy(update={"since": world.now, "served": False})
+    known = record.recorded(name) or wish
+    candidate = known.model_copy(update={"since": world.now, "served": False})
     return replace(record.back(name), candidate=candidate)
 
 

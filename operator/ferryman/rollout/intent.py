@@ -42,7 +42,7 @@ def wanted(world: World) -> Want:
     want = _asked(world.rollout, run)
     if run is None or run.paused_at is None or want.traffic <= run.paused_at:
         return want
-    shadow = world.rollout.shadow
+    shadow = world.rollout.mirror
     return Want(run.paused_at, shadow.percent if run.paused_at == 0 and shadow is not None else 0)
 
 
@@ -52,7 +52,7 @@ def _asked(rollout: Rollout, run: Run | None) -> Want:
     if run is not None and run.steps:
         return of_step(run.steps[min(run.step, len(run.steps) - 1)])
     traffic = number(rollout)
-    mirror = rollout.shadow.percent if rollout.shadow is not None and traffic == 0 else 0
+    mirror = rollout.mirror.percent if rollout.mirror is not None and traffic == 0 else 0
     return Want(traffic, mirror)
 
 
@@ -65,7 +65,7 @@ def number(rollout: Rollout) -> int:
     """Return the share that the spec wants for a candidate without a plan: 100 where it says nothing of a share."""
     if rollout.canary is not None and rollout.canary.traffic_percent is not None:
         return rollout.canary.traffic_percent
-    return 0 if rollout.shadow is not None else 100
+    return 0 if rollout.mirror is not None else 100
 
 
 def told_over(world: World) -> int:

@@ -24,6 +24,7 @@ _DECISIONS = {
     "stable",
     "candidate",
     "run",
+    "challenger",
     "retiring",
     "history",
     "rejected",
@@ -46,6 +47,7 @@ def written(status: ModelDeploymentStatus) -> str:
         exclude={
             "stable": of_a_revision,
             "candidate": of_a_revision,
+            "challenger": of_a_revision,
             "retiring": of_one_that_left,
             "history": of_one_that_left,
             "run": dict.fromkeys(_CLOCKS, True),

@@ -29,6 +29,8 @@ class Record:
     candidate: Revision | None = None
     run: Run | None = None
     """The candidate's run. It outlives the candidate until everything that left is gone."""
+    challenger: Revision | None = None
+    """What is mirrored to beside the rollout; neither stable nor candidate."""
     retiring: tuple[Retiring, ...] = ()
     history: tuple[Retiring, ...] = ()
     """Revisions that were stable, the latest first; one that is a candidate again keeps its place."""
@@ -38,10 +40,19 @@ class Record:
     last: LastRollout | None = None
 
     def revisions(self) -> tuple[Revision, ...]:
-        """Return every revision that may have children, each once: stable, candidate, leaving, kept."""
-        serving = [revision for revision in (self.stable, self.candidate) if revision is not None]
-        every = (*serving, *(each.revision for each in (*self.retiring, *self.history)))
+        """Return every revision that may have children, each once: those with a role, leaving, kept."""
+        every = (*self.active(), *(each.revision for each in (*self.retiring, *self.history)))
         return tuple({revision.revision: revision for revision in reversed(every)}.values())[::-1]
+
+    def active(self) -> tuple[Revision, ...]:
+        """Return the revisions that have a role: stable, candidate, challenger."""
+        return tuple(each for each in (self.stable, self.candidate, self.challenger) if each is not None)
+
+    def recorded(self, name: str) -> Revision | None:
+        """Return a revision as it was recorded if it leaves, is kept, or is the challenger."""
+        others = () if self.challenger is None else (self.challenger,)
+        known = (*(each.revision for each in (*self.retiring, *self.history)), *others)
+        return next((revision for revision in known if revision.revision == name), None)
 
     def leave(self, revision: Revision) -> Record:
         """Let a revision go: for good, or back to its place among those that were stable.
@@ -88,6 +99,7 @@ def from_status(status: ModelDeploymentStatus) -> Record:
         stable=status.stable,
         candidate=status.candidate,
         run=status.run,
+        challenger=status.challenger,
         retiring=tuple(status.retiring),
         history=tuple(status.history),
         rejected=status.rejected,
@@ -108,6 +120,8 @@ class World:
     scaling: Scaling
     observed: Observed
     now: datetime
+    challenger: Revision | None = None
+    """The revision that the spec wants mirrored to; None while its model is not resolved, or none is asked for."""
     breaks: tuple[str, ...] | None = None
     """What the wished revision would break for those who call stable; None while nobody can tell."""
     verbs: Mapping[str, str] = field(default_factory=dict)

@@ -32,17 +32,17 @@ class Delays:
 
 def aged(record: Record, observed: Observed, now: datetime, delays: Delays) -> Record:
     """Start the clocks of revisions that were unrouted, stop those of revisions that are routed, drop those gone."""
-    active = record.candidate.revision if record.candidate is not None else None
+    active = {each.revision for each in record.active()}
     staying = [each for each in record.retiring if not _gone(each, observed)]
     kept = [each for each in record.history if not _forgotten(each, observed, now, delays)]
-    beyond = [each for each in kept[delays.history :] if each.revision.revision != active]
+    beyond = [each for each in kept[delays.history :] if each.revision.revision not in active]
     kept = [each for each in kept if each not in beyond]
     return replace(
         record,
         retiring=tuple(_ticking(each, observed, now) for each in (*staying, *beyond)),
         history=tuple(
             each.model_copy(update={"unrouted_since": None})
-            if each.revision.revision == active
+            if each.revision.revision in active
             else _ticking(each, observed, now)
             for each in kept
         ),

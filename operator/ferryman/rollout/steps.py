@@ -100,7 +100,7 @@ def _shown(world: World, run: Run) -> bool:
         return False
     name = candidate.revision
     weight = route.weights.get(name, 0) if route is not None else 0
-    mirror = route.mirror_percent if route is not None and route.mirror == name else 0
+    mirror = route.mirrors.get(name, 0) if route is not None else 0
     if (weight, mirror) != (want.traffic, want.mirror):
         return False
     if want.traffic:

@@ -7,11 +7,11 @@ weighted at the same time; a rollback is one step, not a ramp.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ferryman.api.revision import Revision
 from ferryman.api.status import Phase
-from ferryman.rollout import capacity, intent, stability
+from ferryman.rollout import capacity, challengers, intent, stability
 from ferryman.rollout.record import World
 
 WEIGHTED = frozenset({Phase.CANARY, Phase.PROMOTING})
@@ -29,13 +29,22 @@ class Split:
     candidate: str | None = None
     candidate_weight: int = 0
     mirror_percent: int = 0
+    """The candidate's."""
     matched: bool = False
     """The requests that the spec's match chooses go to the candidate."""
+    challenger: str | None = None
+    challenger_percent: int = 0
 
     @property
     def stable_weight(self) -> int:
         """Return the stable revision's share."""
         return 100 - self.candidate_weight
+
+    @property
+    def mirrors(self) -> dict[str, int]:
+        """Return the mirrored shares by revision."""
+        shares = ((self.candidate, self.mirror_percent), (self.challenger, self.challenger_percent))
+        return {revision: share for revision, share in shares if revision is not None and share > 0}
 
 
 def carries(world: World, candidate: Revision) -> bool:
@@ -76,12 +85,14 @@ def split(world: World) -> Split | None:
     record = world.record
     if record.stable is None:
         return None
-    stable, candidate = record.stable.revision, record.candidate
+    challenger, copied = challengers.mirrored(world)
+    alone = Split(record.stable.revision, challenger=challenger, challenger_percent=copied)
+    candidate = record.candidate
     if candidate is None or world.backend(candidate).available == 0 or record.phase not in REACHABLE:
-        return Split(stable)
+        return alone
     matched = bool(world.rollout.canary and world.rollout.canary.match) and world.backend(candidate).addressed
     weight = reachable(world, candidate) if record.phase in WEIGHTED else 0
     mirror = intent.wanted(world).mirror if record.phase is Phase.SHADOWING else 0
     mirror = mirror if world.backend(candidate).addressed else 0
     named = candidate.revision if weight or mirror or matched else None
-    return Split(stable, named, weight, mirror, matched)
+    return replace(alone, candidate=named, candidate_weight=weight, mirror_percent=mirror, matched=matched)

@@ -23,7 +23,7 @@ def test_a_shadow_gets_a_copy_and_no_weight() -> None:
     assert route is not None
     assert cluster.status.phase is Phase.SHADOWING
     assert cluster.weights() == {V1: 100}
-    assert (route.mirror, route.mirror_percent) == (cluster.revision(V2), 30)
+    assert dict(route.mirrors) == {cluster.revision(V2): 30}
 
 
 def test_a_shadow_gives_way_to_weight_and_is_never_both() -> None:
@@ -37,7 +37,7 @@ def test_a_shadow_gives_way_to_weight_and_is_never_both() -> None:
 
     route = cluster.route()
     assert route is not None
-    assert (cluster.status.phase, cluster.weights(), route.mirror) == (Phase.CANARY, {V1: 90, V2: 10}, None)
+    assert (cluster.status.phase, cluster.weights(), dict(route.mirrors)) == (Phase.CANARY, {V1: 90, V2: 10}, {})
 
 
 def test_a_shadow_that_is_taken_to_zero_leaves_the_candidate_dark() -> None:
@@ -50,4 +50,4 @@ def test_a_shadow_that_is_taken_to_zero_leaves_the_candidate_dark() -> None:
 
     route = cluster.route()
     assert route is not None
-    assert (cluster.status.phase, route.mirror) == (Phase.DARK, None)
+    assert (cluster.status.phase, dict(route.mirrors)) == (Phase.DARK, {})

@@ -100,14 +100,14 @@ def test_a_shadow_step_mirrors_and_gives_way_to_weight() -> None:
     cluster.settle()
     route = cluster.route()
     assert route is not None
-    assert (cluster.status.phase, route.mirror_percent, cluster.weights()) == (Phase.SHADOWING, 100, {V1: 100})
+    assert (cluster.status.phase, [*route.mirrors.values()], cluster.weights()) == (Phase.SHADOWING, [100], {V1: 100})
 
     cluster.annotate("resume", cluster.revision(V2))
     cluster.settle()
 
     route = cluster.route()
     assert route is not None
-    assert (cluster.status.phase, route.mirror, cluster.weights()) == (Phase.CANARY, None, {V1: 90, V2: 10})
+    assert (cluster.status.phase, dict(route.mirrors), cluster.weights()) == (Phase.CANARY, {}, {V1: 90, V2: 10})
 
 
 def test_a_plan_is_pinned_for_a_run() -> None:
@@ -273,7 +273,7 @@ def test_steps_that_begin_with_a_shadow_take_a_canary_s_weight_away_first() -> N
 
     route = cluster.route()
     assert route is not None
-    assert (cluster.status.phase, cluster.weights(), route.mirror_percent) == (Phase.SHADOWING, {V1: 100}, 100)
+    assert (cluster.status.phase, cluster.weights(), [*route.mirrors.values()]) == (Phase.SHADOWING, {V1: 100}, [100])
 
 
 def test_without_istio_a_share_that_is_taken_back_mid_promotion_ends_it() -> None:
