@@ -165,8 +165,8 @@ def _polls(
 ) -> Iterator[asyncio.Task[None]]:
     """Poll every registry, each at its own pace."""
     for server, registry in registries.each():
-        aliases, moved = partial(followers.aliases, server), partial(_look_at, followers, queue, server)
-        yield asyncio.create_task(Poll(chosen, registry, aliases, moved).run(), name=f"poll {server or 'MLflow'}")
+        followed, moved = partial(followers.named, server), partial(_look_at, followers, queue, server)
+        yield asyncio.create_task(Poll(chosen, registry, followed, moved).run(), name=f"poll {server or 'MLflow'}")
 
 
 def _ask_again(registries: Registries, followers: Followers, queue: Queue, model: str) -> None:
@@ -176,9 +176,9 @@ def _ask_again(registries: Registries, followers: Followers, queue: Queue, model
         queue.add(key)
 
 
-def _look_at(followers: Followers, queue: Queue, server: str | None, alias: str) -> None:
-    """Look at whoever follows an alias that has moved."""
-    for key in followers.at(alias, server):
+def _look_at(followers: Followers, queue: Queue, server: str | None, uri: str) -> None:
+    """Look at whoever names what does not mean what it meant."""
+    for key in followers.at(uri, server):
         queue.add(key)
 
 

@@ -30,7 +30,6 @@ class Followers:
         """Return who names exactly this URI of a server."""
         return tuple(key for key, named in self._uris.items() if (server, alias) in named)
 
-    def aliases(self, server: str | None = None) -> tuple[str, ...]:
-        """Return the URIs of a server that are followed and may mean something else tomorrow, each once."""
-        named = (uri for each in self._uris.values() for where, uri in each if where == server)
-        return tuple(uri for uri in dict.fromkeys(named) if reference.moves(uri))
+    def named(self, server: str | None = None) -> tuple[str, ...]:
+        """Return the URIs that name models of a server, each once."""
+        return tuple(dict.fromkeys(uri for each in self._uris.values() for where, uri in each if where == server))

@@ -55,6 +55,17 @@ class Served:
         found = self.status().get(role)
         return found["revision"] if found else None
 
+    def candidate_version(self) -> str | None:
+        """Return the registry's number of the candidate."""
+        found = self.status().get("candidate")
+        return found["model"].get("version") if found else None
+
+    def events(self, reason: str) -> int:
+        """Count how often people were told of something."""
+        told = self.kubectl.list("events.v1.events.k8s.io")
+        about = [each for each in told if each.get("reason") == reason and each["regarding"]["name"] == self.name]
+        return sum((each.get("series") or {}).get("count", 1) for each in about)
+
     def weights(self) -> dict[str, int]:
         """Return what the VirtualService itself says, by revision."""
         route = self.kubectl.get("virtualservice", self.name)

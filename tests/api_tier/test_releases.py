@@ -17,9 +17,11 @@ from api_tier.kubectl import Kubectl, until
 from api_tier.kubelet import Kubelet
 from api_tier.operator_process import OperatorProcess
 from api_tier.served import Served
+from ferryman.poll import LEAST
 from localcluster import controlplane
 
 POLL_SECONDS = 3
+MOVES, PAUSE_SECONDS = 100, 0.2
 TEN = {"canary": {"trafficPercent": 10}}
 AMOUNT = {"name": "amount", "type": "double", "required": True}
 HOUR = {"name": "hour", "type": "long", "required": True}
@@ -168,6 +170,26 @@ def test_a_challenger_follows_an_alias_of_its_own_and_becomes_the_champion(fraud
     assert fraud.status()["candidate"]["model"]["version"] == second
     assert fraud.mirrors() == {}
     assert fraud.condition("ChallengerMirrored")["reason"] == "ChallengerServes"
+
+
+def test_an_alias_that_is_moved_a_hundred_times_ends_where_it_came_to_rest(fraud: Served, model: Registered) -> None:
+    stable, numbers = fraud.revision("stable"), [model.version(AMOUNT) for _ in range(4)]
+    began = time.monotonic()
+
+    for move in range(MOVES):
+        model.release(numbers[move % len(numbers)])
+        time.sleep(PAUSE_SECONDS)  # so that the moves last for many polls
+    took = time.monotonic() - began
+
+    last = numbers[(MOVES - 1) % len(numbers)]
+    until(lambda: fraud.candidate_version() == last, POLL_SECONDS + 5, "the last one is the candidate")
+    fraud.rests("Canary", "90/10")
+    known = {stable, fraud.revision("candidate")}
+    until(lambda: {name for kind, name in fraud.names() if kind == "Deployment"} == known, what="the others are gone")
+    started = fraud.events("CandidateStarted")
+    print(f"{MOVES} moves in {took:.0f} s, polled every {POLL_SECONDS} s: {started} candidates")
+    assert 2 <= started <= took / (LEAST * POLL_SECONDS) + 3
+    assert fraud.weights()[stable] == 90
 
 
 def test_an_alias_that_is_taken_away_holds_what_runs_and_says_so(fraud: Served, model: Registered) -> None:

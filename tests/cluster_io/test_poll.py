@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from bisect import bisect_left
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from cluster_io import virtual_time
+from ferryman.api import reference
 from ferryman.api.reference import RegistryReference, registry_reference
 from ferryman.cluster.queue import Key
 from ferryman.followers import Followers
@@ -29,11 +31,13 @@ class Asked:
     def __init__(self, *, lists: bool = True) -> None:
         self.lists = lists
         self.requests: list[float] = []
+        self.asked: list[str] = []
         self.points: dict[str, str] = {}
         self.known: dict[str, str] = {}
 
     async def ask_again(self, uri: str) -> bool:
         self._note()
+        self.asked.append(uri)
         moved = self.known.get(uri) != self.points.get(uri, "1")
         self.known[uri] = self.points.get(uri, "1")
         return moved
@@ -51,20 +55,42 @@ class Asked:
     def stands(self, uri: str, version: str) -> bool:
         return self.known.get(uri) == version
 
+    def busiest(self, seconds: float = 10) -> int:
+        """Return how many questions came in the busiest of all times of such a length."""
+        return max(bisect_left(self.requests, at + seconds) - n for n, at in enumerate(self.requests))
+
     def _note(self) -> None:
         self.requests.append(asyncio.get_running_loop().time())
 
 
-def polled(registry: Asked, count: int, seconds: float, then: Callable[[], Any] = lambda: None) -> dict[str, float]:
-    """Poll the aliases of so many models for so long; return when each move was told since `then` was called."""
+def uri(number: int) -> str:
+    return f"models:/model-{number}@champion"
+
+
+def version(number: int) -> str:
+    return f"models:/model-{number}/1"
+
+
+def either(number: int) -> str:
+    return uri(number) if number % 2 else version(number)
+
+
+def polled(
+    registry: Asked,
+    count: int,
+    seconds: float,
+    then: Callable[[], Any] = lambda: None,
+    named: Callable[[int], str] = uri,
+) -> dict[str, float]:
+    """Poll what names so many models for so long; return when each move was told since `then` was called."""
 
     async def day() -> dict[str, float]:
         followers, told, loop = Followers(), dict[str, float](), asyncio.get_running_loop()
         for number in range(count):
-            followers.follows(Key("ml", f"m{number}"), uri(number))
-            registry.known[uri(number)] = "1"
+            followers.follows(Key("ml", f"m{number}"), named(number))
+            registry.known[named(number)] = "1"
         asked = cast(Registry, registry)
-        poll = Poll(SETTINGS, asked, followers.aliases, lambda moved: told.update({moved: loop.time()}))
+        poll = Poll(SETTINGS, asked, followers.named, lambda moved: told.update({moved: loop.time()}))
         running = asyncio.create_task(poll.run())
         await asyncio.sleep(HOUR)
         then()
@@ -76,10 +102,6 @@ def polled(registry: Asked, count: int, seconds: float, then: Callable[[], Any] 
     return virtual_time.run(day())
 
 
-def uri(number: int) -> str:
-    return f"models:/model-{number}@champion"
-
-
 @pytest.mark.parametrize("count", [1, 10, 54, 55, 1000, 5000])
 def test_a_move_is_noticed_in_time_at_two_questions_a_second_at_most(count: int) -> None:
     registry = Asked()
@@ -89,8 +111,7 @@ def test_a_move_is_noticed_in_time_at_two_questions_a_second_at_most(count: int)
     assert list(told) == [uri(count // 2)]
     assert told[uri(count // 2)] < 31
     assert len(registry.requests) <= 2 * (HOUR + 60) + 1
-    busiest = max(sum(at <= other < at + 10 for other in registry.requests) for at in registry.requests)
-    assert busiest <= 2 * 10 + 1
+    assert registry.busiest() <= 2 * 10 + 1
 
 
 def test_a_registry_that_does_not_list_its_aliases_is_asked_no_more_often() -> None:
@@ -107,6 +128,23 @@ def test_who_follows_nothing_that_moves_asks_nothing() -> None:
     polled(registry, 0, 60)
 
     assert registry.requests == []
+
+
+@pytest.mark.parametrize("named", [version, either])
+@pytest.mark.parametrize("count", [1, 10, 60, 1000, 3000])
+def test_versions_are_asked_for_in_turn_at_two_questions_a_second_at_most(
+    count: int, named: Callable[[int], str]
+) -> None:
+    registry, gone = Asked(), named(0)
+
+    told = polled(registry, count, HOUR, lambda: registry.points.update({gone: "none"}), named)
+
+    assert list(told) == [gone]
+    assert told[gone] < max(20 * 30, count) + 60
+    assert registry.busiest() <= 2 * 10 + 1
+    assert {uri for uri in registry.asked if not reference.moves(uri)} == {
+        named(number) for number in range(count) if not reference.moves(named(number))
+    }
 
 
 async def test_mlflow_lists_its_aliases_and_a_move_is_told_once(tracking: MlflowClient) -> None:

@@ -107,7 +107,7 @@ def test_an_alias_is_followed_at_the_server_that_it_is_named_with() -> None:
     followers.follows(here, "models:/fraud@champion")
     followers.follows(there, "models:/fraud@champion", server="https://theirs")
 
-    assert followers.aliases() == followers.aliases("https://theirs") == ("models:/fraud@champion",)
+    assert followers.named() == followers.named("https://theirs") == ("models:/fraud@champion",)
     assert followers.at("models:/fraud@champion") == (here,)
     assert followers.at("models:/fraud@champion", "https://theirs") == (there,)
     assert followers.of("fraud") == (here, there)

@@ -28,8 +28,8 @@ FAILURES = 3
 """So many failures in a row, of whatever kind, are taken for silence, too."""
 POLLS = 2
 """For how many polls an alias' answer is remembered: each renews it, and a look after a missed one asks itself."""
-VERSION_POLLS = 20
-"""The same of a version, which is asked for only to find out that it is gone."""
+VERSION_SECONDS = 86400.0
+"""For how long a version's answer is: polls find out that it is gone, and each renews it."""
 THREADS = 4
 
 Answer = ResolvedModel | Unresolved
@@ -120,8 +120,8 @@ class Registry:
         return silence is not None and (bool(self._asking) or self._clock() < silence.until)
 
     def _period(self, uri: str) -> float:
-        """Return for how long an answer is remembered: an alias is polled, and a version means what it means."""
-        return self._settings.registry_poll_seconds * (POLLS if reference.moves(uri) else VERSION_POLLS)
+        """Return for how long an answer is remembered: an alias may move, and a version means what it means."""
+        return POLLS * self._settings.registry_poll_seconds if reference.moves(uri) else VERSION_SECONDS
 
     async def _ask(self, uri: str, name: RegistryReference) -> Answer:
         tracking = self._settings.tracking_uri
