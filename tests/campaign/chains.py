@@ -168,7 +168,7 @@ async def _take_back(stage: Stage, operation: Operation, before: Body, stood: en
     body = await stage.api.call("GET", path)
     await stage.api.call("PUT", path, {**body, "spec": before}, {"fieldManager": "user"})
     await _rest(stage, f"after {operation} was taken back")
-    if differences := _differences(_children(stage), stood):
+    if differences := _differences(_decided(stage, _children(stage)), _decided(stage, stood)):
         raise Alarm(f"{operation} was taken back, and left: {differences}")
 
 
@@ -241,20 +241,21 @@ def _whole(stage: Stage) -> ending.Flat:
     """Return what stands, but for what tells of how it came about."""
     stable = stage.revision("stable")
     kept = {NAME, stable, names.canary(stable)}
-    return {
+    whole = {
         path: value
         for path, value in ending.ending(stage.past, stage.namespace).items()
-        if not MADE_OF_HISTORY.search(path)
-        and path.split("/")[1] in kept
-        and not _left_to_autoscaler(stage, path, value)
+        if not MADE_OF_HISTORY.search(path) and path.split("/")[1] in kept
     }
+    return _decided(stage, whole)
 
 
-def _left_to_autoscaler(stage: Stage, path: str, value: Any) -> bool:
-    """Tell whether a number of pods is any that an autoscaler may have chosen."""
+def _decided(stage: Stage, whole: ending.Flat) -> ending.Flat:
+    """Leave out the numbers of pods that an autoscaler may have chosen: any within its bounds."""
     scaling = _spec(stage).get("scaling") or {}
+    if "replicas" in scaling:
+        return whole
     bounds = range(scaling.get("minReplicas", LEAST), scaling.get("maxReplicas", MOST) + 1)
-    return "replicas" not in scaling and AUTOSCALED.search(path) is not None and value in bounds
+    return {path: value for path, value in whole.items() if not (AUTOSCALED.search(path) and value in bounds)}
 
 
 def _children(stage: Stage) -> ending.Flat:
