@@ -24,6 +24,12 @@ def test_a_text_loses_what_is_named_like_a_secret():
     assert kept == "Bearer (hidden) for https://(hidden)@host/x, signed (hidden)abc"
 
 
+def test_a_text_loses_the_key_inside_a_connection_string():
+    environment = {"AZURE_STORAGE_CONNECTION_STRING": "AccountName=a;AccountKey=planted-azure-0451==;Endpoint=x"}
+
+    assert secrecy.redacted("signed with planted-azure-0451==", environment) == "signed with (hidden)"
+
+
 def test_the_last_words_of_a_pod_have_none(monkeypatch, tmp_path):
     for name, value in PLANTED.items():
         monkeypatch.setenv(name, value)

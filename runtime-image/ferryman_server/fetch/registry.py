@@ -5,13 +5,14 @@ touches. They are hidden while it is imported in this process: MLflow then behav
 `mlflow-skinny` distribution does where they are not installed.
 """
 
+import errno
 import os
 import sys
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ferryman_server import log
-from ferryman_server.fetch import progress
+from ferryman_server.fetch import progress, stores
 from ferryman_server.fetch import source as sources
 from ferryman_server.fetch.progress import Expect, unexpected
 from ferryman_server.reason import FatalError, Reason, first_line
@@ -37,20 +38,31 @@ def fetch(source: sources.Source, into: Path, *, limit: int, expect: Expect = un
         )
     mlflow = _import_client()
     try:
-        where = _where(mlflow.MlflowClient(), source)
-        repository = mlflow.store.artifact.artifact_repository_registry.get_artifact_repository(where)
-        listed = _listing(repository, source)
-        total = sum(size or 0 for size in listed.values())
-        if total > limit:
-            raise FatalError(
-                Reason.ARTIFACT_CORRUPT,
-                f"{source.uri} is {progress.size(total)}; the most a model may be is {progress.size(limit)}.",
-            )
-        expect(total)
-        _download(mlflow, repository, into, listed)
-    except mlflow.exceptions.MlflowException as error:
+        with stores.credentials():
+            listed = _bring(mlflow, source, into, limit, expect)
+    except FatalError:
+        raise
+    except Exception as error:  # each store's client has errors of its own
+        if getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT}:
+            raise
         raise _translated(source, error) from error
     _check(source, into, listed)
+
+
+def _bring(mlflow: Any, source: sources.Source, into: Path, limit: int, expect: Expect) -> dict[str, int | None]:
+    """Download the version's files; return the listing."""
+    where = _where(mlflow.MlflowClient(), source)
+    repository = mlflow.store.artifact.artifact_repository_registry.get_artifact_repository(where)
+    listed = _listing(repository, source)
+    total = sum(size or 0 for size in listed.values())
+    if total > limit:
+        raise FatalError(
+            Reason.ARTIFACT_CORRUPT,
+            f"{source.uri} is {progress.size(total)}; the most a model may be is {progress.size(limit)}.",
+        )
+    expect(total)
+    _download(mlflow, repository, into, listed)
+    return listed
 
 
 def _download(mlflow: Any, repository: Any, into: Path, listed: dict[str, int | None]) -> None:
@@ -141,20 +153,23 @@ def _check(source: sources.Source, into: Path, listed: dict[str, int | None]) ->
         note.unlink(missing_ok=True)
 
 
-def _translated(source: sources.Source, error: Any) -> FatalError:
-    code, said = str(error.error_code), first_line(error)
-    model = _named(source)
-    if code == "RESOURCE_DOES_NOT_EXIST" or "No such artifact" in said or "404" in said:
+def _translated(source: sources.Source, error: Exception) -> FatalError:
+    code, said = str(getattr(error, "error_code", "")), first_line(error)
+    model, found = _named(source), stores.reason(error)
+    missing = code == "RESOURCE_DOES_NOT_EXIST" or "No such artifact" in said or "404" in said
+    if missing or found is Reason.ARTIFACT_NOT_FOUND:
         return FatalError(
             Reason.ARTIFACT_NOT_FOUND, f"{model} is not in the registry ({said}); check the name and the version."
         )
-    if code in {"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"} or "401" in said or "403" in said:
+    forbidden = code in {"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"}
+    if forbidden or "401" in said or "403" in said or found is Reason.ARTIFACT_FORBIDDEN:
         return FatalError(
             Reason.ARTIFACT_FORBIDDEN,
-            f"The registry refused to give {model} ({said}); check the pod's MLflow credentials.",
+            f"The registry, or the store that it names, refused to give {model} ({said}); check the credentials in "
+            "the pod's Secret.",
         )
     return FatalError(
         Reason.ARTIFACT_UNREACHABLE,
-        f"{model} could not be fetched from {os.environ['MLFLOW_TRACKING_URI']} ({said}); "
-        "check that the tracking server is up and that the pod's network reaches it.",
+        f"{model} could not be fetched ({said}); check that the tracking server, "
+        f"{os.environ['MLFLOW_TRACKING_URI']}, and the store that it names are up and in reach of the pod's network.",
     )

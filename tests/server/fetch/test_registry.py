@@ -1,68 +1,20 @@
 """Registered models, from a real MLflow tracking server, by the init container's own command."""
 
 import http.server
-import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import requests
 from server import process
+from server.fetch.command import fetched
 
 from ferryman_server.fetch import digest
 
 
-@pytest.fixture(scope="session")
-def registered(tracking_server: str, shelf) -> str:
-    """A model named iris with one version whose files are there, and one whose files are gone."""
-    import mlflow
-
-    mlflow.set_tracking_uri(tracking_server)
-    mlflow.set_experiment("tests")
-    client = mlflow.MlflowClient()
-    client.create_registered_model("iris")
-    with mlflow.start_run() as run:
-        mlflow.log_artifacts(str(shelf.mlflow_sklearn()), "model")
-    client.create_model_version("iris", f"{run.info.artifact_uri}/model", run.info.run_id)
-    client.create_model_version("iris", f"{run.info.artifact_uri}/gone", run.info.run_id)
-    mlflow.sklearn.log_model(
-        shelf.named_pipeline, name="logged", registered_model_name="iris", signature=shelf.signature,
-        pip_requirements=["scikit-learn"],
-    )  # fmt: skip
-    return tracking_server
-
-
-def _fetch(room: Path, uri: str, address: str, **secret: str) -> tuple[int, dict[str, str], str]:
-    words = room.parent / "termination-log"
-    env = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(room.parent),
-        "PYTHONPATH": str(Path(__file__).resolve().parents[3] / "runtime-image"),
-        "MLFLOW_TRACKING_URI": address,
-        "FERRYMAN_MODEL_NAME": "iris",
-        "FERRYMAN_MODEL_URI": uri,
-        "FERRYMAN_MODEL_DIR": str(room),
-        "FERRYMAN_TERMINATION_LOG": str(words),
-        **secret,
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "ferryman_server.fetch"],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return done.returncode, json.loads(words.read_text()) if words.exists() else {}, done.stderr
-
-
 @pytest.mark.parametrize("version", ["1", "3"])
 def test_a_version_is_fetched_and_served(registered, room, tmp_path, shelf, version):
-    code, words, log = _fetch(room, f"models:/iris/{version}", registered)
+    code, words, log = fetched(room, f"models:/iris/{version}", registered)
 
     assert (code, words) == (0, {}), log
     assert not (room / "artifact/registered_model_meta").exists()
@@ -90,12 +42,12 @@ def test_a_version_whose_files_lie_in_a_bucket_is_fetched_from_there(registered,
     gone = client.create_model_version("iris", "s3://mlflow/8/model").version
     keys = {"AWS_ACCESS_KEY_ID": "planted-id-0451", "AWS_SECRET_ACCESS_KEY": "planted-key-0451"}
 
-    code, words, log = _fetch(room, f"models:/iris/{version}", registered, AWS_ENDPOINT_URL=s3, **keys)
+    code, words, log = fetched(room, f"models:/iris/{version}", registered, AWS_ENDPOINT_URL=s3, **keys)
     assert (code, words) == (0, {}), log
     assert digest.files(room / "artifact") == digest.files(shelf.mlflow_onnx())
     assert "planted" not in log
 
-    code, words, log = _fetch(room, f"models:/iris/{gone}", registered, AWS_ENDPOINT_URL=s3, **keys)
+    code, words, log = fetched(room, f"models:/iris/{gone}", registered, AWS_ENDPOINT_URL=s3, **keys)
     assert (code, words["reason"]) == (1, "ArtifactNotFound"), log
 
 
@@ -104,7 +56,7 @@ def test_a_logged_model_is_fetched_by_its_own_id(registered, room):
 
     uri = mlflow.MlflowClient(registered).get_model_version("iris", "3").source
 
-    code, words, log = _fetch(room, uri, registered)
+    code, words, log = fetched(room, uri, registered)
 
     assert uri.startswith("models:/m-")
     assert (code, words) == (0, {}), log
@@ -113,7 +65,7 @@ def test_a_logged_model_is_fetched_by_its_own_id(registered, room):
 
 @pytest.mark.parametrize("uri", ["models:/iris/99", "models:/rose/1", "models:/iris/2", f"models:/m-{'0' * 32}"])
 def test_what_the_registry_has_not_is_not_found(registered, room, uri):
-    code, words, log = _fetch(room, uri, registered)
+    code, words, log = fetched(room, uri, registered)
 
     assert code == 1
     assert words["reason"] == "ArtifactNotFound", words
@@ -150,7 +102,7 @@ def frail(registered: str) -> Iterator[str]:
 
 
 def test_files_that_were_cut_off_are_asked_for_again(frail, room):
-    code, words, log = _fetch(room, "models:/iris/1", frail)
+    code, words, log = fetched(room, "models:/iris/1", frail)
 
     assert (code, words) == (0, {}), log
     assert "files did not come" in log
@@ -158,7 +110,7 @@ def test_files_that_were_cut_off_are_asked_for_again(frail, room):
 
 
 def test_a_registry_that_does_not_answer_is_unreachable(room):
-    code, words, _ = _fetch(room, "models:/iris/1", "http://127.0.0.1:9")
+    code, words, _ = fetched(room, "models:/iris/1", "http://127.0.0.1:9")
 
     assert code == 1
     assert words["reason"] == "ArtifactUnreachable"
