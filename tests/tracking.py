@@ -45,7 +45,8 @@ def server(place: Path) -> Iterator[MlflowClient]:
 def registered(client: MlflowClient, name: str, place: Path, signature: dict[str, Any] | None, **tags: str) -> str:
     """Register a version that lies in the server's own store, with a signature or without; return its URI."""
     run = client.create_run("0")
-    body: dict[str, Any] = {"flavors": {"python_function": {"loader_module": "mlflow.sklearn"}}}
+    flavors = {"sklearn": {"sklearn_version": "1.9.1"}, "python_function": {"loader_module": "mlflow.sklearn"}}
+    body: dict[str, Any] = {"flavors": flavors}
     (place / "MLmodel").write_text(yaml.safe_dump({**body, **({"signature": signature} if signature else {})}))
     client.log_artifact(run.info.run_id, str(place / "MLmodel"), "model")
     if not client.search_registered_models(f"name = '{name}'"):

@@ -17,7 +17,7 @@ import pydantic
 from ferryman import metrics, plan, reading
 from ferryman.api import conditions
 from ferryman.api.conditions import ConditionType, Reason, Verdict
-from ferryman.api.modeldeployment import ModelDeploymentSpec, ObjectMeta
+from ferryman.api.modeldeployment import ModelDeploymentSpec, ModelSource, ObjectMeta
 from ferryman.api.revision import ResolvedModel
 from ferryman.api.rollout import Surge
 from ferryman.api.status import ModelDeploymentStatus, Phase
@@ -102,7 +102,7 @@ class Reconciler:
             await self._refuse(meta, look, reading.fault(error))
             return None
 
-        resolved, challenger = await self._resolve(key, spec)
+        resolved, challenger = await self._resolve(key, spec, standing)
         breaks = await self._breaks(standing, resolved)
         observed = await observe.observe(self.client, self.mesh, meta, self.now(), _serving(standing))
         if _room_matters(spec, standing):
@@ -143,14 +143,21 @@ class Reconciler:
         return min((seconds for seconds, due in waits if due and seconds is not None), default=None)
 
     async def _resolve(
-        self, key: Key, spec: ModelDeploymentSpec
+        self, key: Key, spec: ModelDeploymentSpec, standing: ModelDeploymentStatus
     ) -> tuple[ResolvedModel | Unresolved, ResolvedModel | Unresolved | None]:
         """Return what a spec's model and its challenger mean now, and be told when that changes."""
         other = spec.challenger()
         sources = [each.model for each in (spec, other) if each is not None]
         self.followers.follows(key, *(source.uri for source in sources), server=self.registries.named(spec.model))
-        found = await asyncio.gather(*(self.registries.resolve(source) for source in sources))
+        found = await asyncio.gather(*(self._described(source, standing) for source in sources))
         return found[0], found[1] if other is not None else None
+
+    async def _described(self, source: ModelSource, standing: ModelDeploymentStatus) -> ResolvedModel | Unresolved:
+        """Return what a source means now, and, of a version that is new here, what was logged with it."""
+        found = await self.registries.resolve(source)
+        if isinstance(found, Unresolved) or any(model.same_bytes(found) for model in standing.models()):
+            return found
+        return await self.signatures.described(found)
 
     async def _breaks(
         self, standing: ModelDeploymentStatus, resolved: ResolvedModel | Unresolved

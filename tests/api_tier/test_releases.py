@@ -122,6 +122,8 @@ def test_an_alias_that_moves_starts_a_canary_and_its_promotion_is_told(fraud: Se
     fraud.rests("Canary", "90/10")
     assert fraud.status()["candidate"]["model"]["uri"] == f"models:/{model.name}/{new}"
     assert fraud.condition("SignatureCompatible")["reason"] == "SignatureKept"
+    for pinned in (fraud.status()[role]["model"] for role in ("stable", "candidate")):
+        assert (pinned["inputs"], pinned["flavors"]) == (["amount: double"], ["python_function", "sklearn 1.9.1"])
     fraud.canary(100)
     fraud.rests("Stable", "100/0")
 

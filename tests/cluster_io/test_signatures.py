@@ -33,6 +33,10 @@ READ = Signature(
 )
 
 
+READ_BASKET = 'basket: array {"items":{"type":"string"}}'
+FLAVORS = ["python_function", "sklearn 1.9.1"]
+
+
 async def test_a_signature_and_a_release_come_from_the_registry(tracking: MlflowClient, tmp_path: Path) -> None:
     signature = {"inputs": json.dumps(INPUTS), "outputs": json.dumps(OUTPUTS), "params": None}
     uri = registered(tracking, "signed", tmp_path, signature, version="v2.1.0")
@@ -41,10 +45,15 @@ async def test_a_signature_and_a_release_come_from_the_registry(tracking: Mlflow
 
     assert await signatures.of(uri) == READ
     resolved = await registry.resolve(uri)
+    assert isinstance(resolved, ResolvedModel)
+    described = await signatures.described(resolved)
 
     signatures.close()
     registry.close()
-    assert isinstance(resolved, ResolvedModel)
+    assert described.inputs == ["amount: double", "hour: long (optional)", READ_BASKET]
+    assert described.outputs == ["int64 [-1]"]
+    assert described.flavors == FLAVORS
+    assert resolved.tags == {"version": "v2.1.0"}
     assert resolved.release == "v2.1.0"
     assert resolved.registered is not None
     assert abs(resolved.registered.timestamp() - time.time()) < 600
@@ -96,4 +105,6 @@ async def test_what_cannot_be_had_is_not_asked_for_at_every_look(
     "said", [b"", b"[]", b"signature: 7", b"signature: {inputs: 7}", b"signature: {inputs: '[1, 2]'}"]
 )
 def test_a_file_of_another_shape_says_nothing(said: bytes) -> None:
-    assert read(said) in (None, Signature())
+    found = read(said)
+
+    assert (found.flavors, found.signature) in (((), None), ((), Signature()))

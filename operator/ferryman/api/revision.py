@@ -36,6 +36,14 @@ class ResolvedModel(Model):
     """When the version was registered."""
     registered_by: str | None = None
     """Who registered it, if the registry knows."""
+    tags: dict[str, str] | None = None
+    """The version's tags when it was named, but for MLflow's own and ours; long ones are cut."""
+    flavors: list[str] | None = None
+    """The flavours that it was logged in, with their packages' versions."""
+    inputs: list[str] | None = None
+    """What it takes, by its signature: name, type, and whether it may be left out."""
+    outputs: list[str] | None = None
+    """What it gives, by its signature."""
 
     def same_bytes(self, other: ResolvedModel) -> bool:
         """Tell whether another resolution means the same artefact."""

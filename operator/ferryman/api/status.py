@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field
 from ferryman.api.base import Model
 from ferryman.api.conditions import Condition
 from ferryman.api.journal import Command, Decision, LastRollout, Waiting
-from ferryman.api.revision import Rejected, Retiring, Revision
+from ferryman.api.revision import Rejected, ResolvedModel, Retiring, Revision
 from ferryman.api.run import Run
 
 
@@ -114,6 +114,12 @@ class ModelDeploymentStatus(Model):
 
     def is_about(self, name: str) -> bool:
         """Tell whether every revision that is remembered here is one of a ModelDeployment's own."""
+        return all(each.revision.startswith(f"{name}-") for each in self._remembered())
+
+    def models(self) -> list[ResolvedModel]:
+        """Return the models of all revisions that are remembered here."""
+        return [each.model for each in self._remembered()]
+
+    def _remembered(self) -> list[Revision]:
         kept = [each.revision for each in (*self.retiring, *self.history)]
-        remembered = [each for each in (self.stable, self.candidate, self.challenger, *kept) if each is not None]
-        return all(each.revision.startswith(f"{name}-") for each in remembered)
+        return [each for each in (self.stable, self.candidate, self.challenger, *kept) if each is not None]

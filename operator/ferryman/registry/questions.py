@@ -16,6 +16,11 @@ from ferryman.registry.secrecy import redacted
 from ferryman.rollout.compatibility import RELEASE
 
 MOST_RELEASE = 64
+MOST_TAGS = 16
+MOST_TEXT = 128
+"""So many characters of a tag's value are kept."""
+OTHERS = ("mlflow.", "ferryman.")
+"""How tags begin that nobody gave the version by hand."""
 PAGE = 100
 """With so many models on a page an answer stays far below its bound."""
 
@@ -51,6 +56,7 @@ def look_up(tracking: str, uri: str, name: RegistryReference) -> ResolvedModel |
         release=_release(found.tags or {}),
         registered=_moment(found.creation_timestamp),
         registered_by=found.user_id or None,
+        tags=_tags(found.tags or {}),
     )
 
 
@@ -58,6 +64,12 @@ def _release(tags: Mapping[str, str]) -> str | None:
     """Return the semantic version that a tag gives."""
     said = str(tags.get("version", ""))
     return said if RELEASE.match(said) and len(said) <= MOST_RELEASE else None
+
+
+def _tags(tags: Mapping[str, str]) -> dict[str, str] | None:
+    """Return the first of somebody's own tags, in their order by name; None if there are none."""
+    own = sorted((name, value) for name, value in tags.items() if not name.startswith(OTHERS))
+    return {name[:MOST_TEXT]: str(value)[:MOST_TEXT] for name, value in own[:MOST_TAGS]} or None
 
 
 def _moment(milliseconds: int | None) -> datetime | None:

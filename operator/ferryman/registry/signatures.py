@@ -1,4 +1,4 @@
-"""What a version takes and gives, from the file that was logged with it: MLmodel.
+"""What a version is, takes and gives, from the file that was logged with it: MLmodel.
 
 The tracking server hands it out whatever store it lies in, as it does to its own pages, so the operator needs no
 credentials of a store. A version never changes, so each is asked for once. That nothing is known is an answer.
@@ -11,6 +11,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -27,11 +28,22 @@ from ferryman.settings import Settings
 MOST_BYTES = 1024 * 1024
 """A signature of ten thousand columns is smaller."""
 MOST_KNOWN = 1024
+MOST_SAID = 16
+MOST_TEXT = 128
+"""So many flavours, inputs or outputs are told one by one, each in so many characters."""
 THREADS = 2
 REMEMBER_FAILURE_SECONDS = 60.0
 """So long a look is not held up again by a version of which nobody can say anything."""
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a version's MLmodel file says."""
+
+    flavors: tuple[str, ...] = ()
+    signature: Signature | None = None
 
 
 class Signatures:
@@ -41,12 +53,26 @@ class Signatures:
         self._settings = settings
         self._clock = clock
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="signatures")
-        self._known: dict[tuple[str, str], Signature | None] = {}
+        self._known: dict[tuple[str, str], Described | None] = {}
         self._again_at: dict[tuple[str, str], float] = {}
         """When it may be asked again for those of whom nobody could say anything."""
 
     async def of(self, uri: str, registry: str | None = None) -> Signature | None:
         """Return what a version takes and gives; None where it does not say, or nobody can be asked now."""
+        found = await self._read(uri, registry)
+        return found.signature if found is not None else None
+
+    async def described(self, model: ResolvedModel) -> ResolvedModel:
+        """Return a version together with what was logged with it, as far as that is to be had now."""
+        found = await self._read(model.uri, model.registry)
+        if found is None:
+            return model
+        signature = found.signature or Signature()
+        sides = {"inputs": signature.inputs, "outputs": signature.outputs}
+        said = {side: _said([_in_words(value) for value in values or ()]) for side, values in sides.items()}
+        return model.model_copy(update={"flavors": _said(list(found.flavors)), **said})
+
+    async def _read(self, uri: str, registry: str | None) -> Described | None:
         named, server = reference.registry_reference(uri), registry or self._settings.tracking_uri
         if named is None or named.version is None or not server:
             return None
@@ -82,7 +108,7 @@ class Signatures:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _ask(tracking: str, named: RegistryReference) -> Signature | None:
+def _ask(tracking: str, named: RegistryReference) -> Described | None:
     """Fetch a version's MLmodel, from a thread."""
     query = {"name": named.name, "version": str(named.version), "path": "MLmodel"}
     answer = client.get(tracking, "/model-versions/get-artifact", query)
@@ -93,13 +119,32 @@ def _ask(tracking: str, named: RegistryReference) -> Signature | None:
     return read(answer)
 
 
-def read(mlmodel: bytes) -> Signature | None:
-    """Read the signature out of an MLmodel file (https://mlflow.org/docs/latest/ml/model/signatures)."""
+def read(mlmodel: bytes) -> Described:
+    """Read an MLmodel file (https://mlflow.org/docs/latest/ml/model, and .../model/signatures)."""
     body = yaml.safe_load(mlmodel)
-    said = body.get("signature") if isinstance(body, Mapping) else None
-    if not isinstance(said, Mapping):
-        return None
-    return Signature(_values(said.get("inputs")), _values(said.get("outputs")))
+    body = body if isinstance(body, Mapping) else {}
+    said, flavors = body.get("signature"), body.get("flavors")
+    signature = None
+    if isinstance(said, Mapping):
+        signature = Signature(_values(said.get("inputs")), _values(said.get("outputs")))
+    named = flavors.items() if isinstance(flavors, Mapping) else ()
+    return Described(tuple(_flavor(*each) for each in named), signature)
+
+
+def _flavor(name: str, about: Any) -> str:
+    version = about.get(f"{name}_version") if isinstance(about, Mapping) else None
+    return f"{name} {version}" if version else str(name)
+
+
+def _in_words(value: Value) -> str:
+    named = f"{value.name}: {value.type}" if value.name else value.type
+    return named if value.required else f"{named} (optional)"
+
+
+def _said(words: list[str]) -> list[str] | None:
+    """Return what fits into a status; None where there is nothing to say."""
+    more = [f"and {len(words) - MOST_SAID} more"] if len(words) > MOST_SAID else []
+    return [word[:MOST_TEXT] for word in words[:MOST_SAID]] + more or None
 
 
 def _values(said: Any) -> tuple[Value, ...] | None:
