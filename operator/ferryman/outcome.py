@@ -40,6 +40,8 @@ class Tag:
     value: str
     registry: str | None = None
     """The tracking server, where it is not the installation's own."""
+    parting: bool = False
+    """Said of a version that does not serve any more: if it is gone, there is nobody left to tell it of."""
 
     @property
     def said(self) -> str:

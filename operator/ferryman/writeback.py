@@ -71,11 +71,11 @@ def _tags(resource: Resource, record: Record) -> tuple[Tag, ...]:
     key = f"ferryman.{resource.meta.namespace}.{resource.meta.name}"
     said: dict[tuple[str | None, str, str], Tag] = {}
 
-    def say(uri: str, registry: str | None, outcome: str) -> None:
+    def say(uri: str, registry: str | None, outcome: str, *, parting: bool = True) -> None:
         named = _version(uri)
         if named is not None:
             version = str(named.version)
-            said[registry, named.name, version] = Tag(named.name, version, key, outcome, registry)
+            said[registry, named.name, version] = Tag(named.name, version, key, outcome, registry, parting)
 
     last = record.last
     if last is not None and last.outcome is Outcome.PROMOTED:
@@ -88,7 +88,8 @@ def _tags(resource: Resource, record: Record) -> tuple[Tag, ...]:
         say(last.uri, last.registry, f"{last.outcome} {_time(last.finished)} as {last.revision} ({last.reason})")
     stable = record.stable
     if stable is not None:
-        say(stable.model.uri, stable.model.registry, f"{Outcome.PROMOTED} {_time(stable.since)} as {stable.revision}")
+        became = f"{Outcome.PROMOTED} {_time(stable.since)} as {stable.revision}"
+        say(stable.model.uri, stable.model.registry, became, parting=False)
     return tuple(said.values())
 
 

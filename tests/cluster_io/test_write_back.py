@@ -100,6 +100,30 @@ async def test_a_version_that_is_gone_is_said_and_tried_less_and_less_often(url:
     assert waits == pytest.approx([FIRST_WAIT, 2 * FIRST_WAIT, 4 * FIRST_WAIT], abs=1)
 
 
+async def test_a_version_that_was_deleted_keeps_nothing_from_being_told_of_the_others(
+    tracking: MlflowClient, url: str
+) -> None:
+    replaced = Tag("fraud", "98", KEY, "Replaced 2026-01-01T00:00:00Z for fraud-7f3c2a1b", parting=True)
+
+    told = await Pen(url).tell(replaced, PROMOTED)
+
+    assert told == Told(frozenset({replaced.said, PROMOTED.said})), "and nobody asks for ever"
+    assert tracking.get_model_version("fraud", "2").tags[KEY] == PROMOTED.value
+
+
+async def test_a_version_that_serves_and_was_deleted_is_said_and_the_alias_is_set_all_the_same(
+    tracking: MlflowClient, url: str
+) -> None:
+    gone, alias = Tag("fraud", "99", KEY, "Promoted"), Alias("fraud", "in-production", "2")
+
+    told = await Pen(url).tell(gone, alias)
+
+    assert told.done == {alias.said}
+    assert told.failure is not None
+    assert told.failure.reason is Reason.VERSION_NOT_FOUND
+    assert str(tracking.get_model_version_by_alias("fraud", "in-production").version) == "2"
+
+
 async def test_who_lost_the_lease_tells_nothing(tracking: MlflowClient, url: str) -> None:
     def lost() -> None:
         raise RuntimeError("the Lease is lost")

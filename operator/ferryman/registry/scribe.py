@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ferryman.api.conditions import Reason
-from ferryman.outcome import NOTHING_TOLD, Alias, Entry, Told, Unresolved
+from ferryman.outcome import NOTHING_TOLD, Alias, Entry, Tag, Told, Unresolved
 from ferryman.registry import client, questions
 from ferryman.registry.secrecy import redacted
 from ferryman.settings import Settings
@@ -93,8 +93,12 @@ class Scribe(Generic[Key]):
         failure: Unresolved | None = None
         try:
             for entry in entries:
-                failure = await self._told(entry)
-                if failure is not None:
+                refused = await self._told(entry)
+                gone = refused is not None and refused.reason is Reason.VERSION_NOT_FOUND
+                if refused is not None and not (gone and isinstance(entry, Tag) and entry.parting):
+                    failure = failure or refused
+                    if gone:  # the others are there to be told all the same
+                        continue
                     break
                 page.told = Told(page.told.done | {entry.said})
                 if isinstance(entry, Alias):
