@@ -154,9 +154,8 @@ def challenger(world: World, resolved: ResolvedModel | Unresolved | None) -> lis
     if not world.observed.mesh:
         message = "the cluster has no Istio, so no request can be copied to a challenger"
         return [_verdict(kind, "False", Reason.MESH_MISSING, message)]
-    if isinstance(resolved, Unresolved):
-        stays = f"; {one.revision} stays the challenger" if one is not None else ""
-        return [_verdict(kind, "False", resolved.reason, f"{resolved.message}{stays}")]
+    if one is None and isinstance(resolved, Unresolved):
+        return [_verdict(kind, "False", resolved.reason, resolved.message)]
     if one is None:
         if world.record.stable is None:
             return [_verdict(kind, "False", Reason.NO_STABLE, "there are no live requests to copy yet")]
@@ -165,7 +164,8 @@ def challenger(world: World, resolved: ResolvedModel | Unresolved | None) -> lis
     name, backend = one.revision, world.backend(one)
     share = route.mirrors.get(name, 0) if route is not None else 0
     if backend.available > 0 and share == shadow.percent:
-        message = f"{name} gets a copy of {share} % of live requests and serves none of them"
+        stays = f"; it stays the challenger: {resolved.message}" if isinstance(resolved, Unresolved) else ""
+        message = f"{name} gets a copy of {share} % of live requests and serves none of them{stays}"
         return [_verdict(kind, "True", Reason.CHALLENGER_COPIED, message)]
     if backend.available == 0 and backend.obstacle is not None:
         return [_verdict(kind, "False", backend.obstacle.reason, f"{name}: {backend.obstacle.message}")]

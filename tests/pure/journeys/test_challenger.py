@@ -173,6 +173,18 @@ def test_a_silent_registry_takes_no_challenger_away() -> None:
     cluster.settle()
 
     assert copies(cluster) == {C5: 100}
+    assert cluster.condition("ChallengerMirrored") == ("True", "ChallengerCopied"), "the route says so"
+    [claim] = [each for each in cluster.status.conditions if each.type == "ChallengerMirrored"]
+    assert claim.message.endswith("it stays the challenger: no answer")
+
+
+def test_a_challenger_that_nobody_can_name_is_not_mirrored_to() -> None:
+    cluster = serving()
+    cluster.unresolved = SILENT
+    cluster.patch(rollout=challenged())
+    cluster.settle()
+
+    assert copies(cluster) == {}
     assert cluster.condition("ChallengerMirrored") == ("False", "RegistryUnavailable")
 
 
