@@ -51,4 +51,4 @@ def _record(revision: Revision) -> str:
     fixed = revision.model_dump(
         mode="json", by_alias=True, exclude_none=True, exclude={"since", "served", "ready_replicas"}
     )
-    return json.dumps(fixed, sort_keys=True)
+    return json.dumps(fixed, sort_keys=True, ensure_ascii=False)

@@ -34,10 +34,16 @@ _DECISIONS = {
 }
 
 
+_WORDS = dict.fromkeys(("tags", "flavors", "inputs", "outputs"), True)
+"""What only describes a model. Of many revisions it would be more than annotations may have, which is 256 KiB."""
+
+
 def written(status: ModelDeploymentStatus) -> str:
     """Return the decisions of a status as JSON, without what changes by itself."""
     of_a_revision: dict[str, Any] = {"ready_replicas": True}
-    of_one_that_left: dict[str, Any] = {"__all__": {"unrouted_since": True, "revision": of_a_revision}}
+    of_one_that_left: dict[str, Any] = {
+        "__all__": {"unrouted_since": True, "revision": {**of_a_revision, "model": _WORDS}},
+    }
     fixed = status.model_dump(
         mode="json",
         by_alias=True,
@@ -53,7 +59,7 @@ def written(status: ModelDeploymentStatus) -> str:
             "run": dict.fromkeys(_CLOCKS, True),
         },
     )
-    return json.dumps(fixed, sort_keys=True, separators=(",", ":"))
+    return json.dumps(fixed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def _routed_most(observed: Observed) -> str | None:
