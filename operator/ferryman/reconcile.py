@@ -155,9 +155,9 @@ class Reconciler:
     async def _described(self, source: ModelSource, standing: ModelDeploymentStatus) -> ResolvedModel | Unresolved:
         """Return what a source means now, and, of a version that is new here, what was logged with it."""
         found = await self.registries.resolve(source)
-        if isinstance(found, Unresolved) or any(model.same_bytes(found) for model in standing.models()):
+        if isinstance(found, Unresolved):
             return found
-        return await self.signatures.described(found)
+        return found.described_by(standing.models()) or await self.signatures.described(found)
 
     async def _breaks(
         self, standing: ModelDeploymentStatus, resolved: ResolvedModel | Unresolved

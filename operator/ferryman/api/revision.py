@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
 
@@ -46,8 +47,15 @@ class ResolvedModel(Model):
     """What it gives, by its signature."""
 
     def same_bytes(self, other: ResolvedModel) -> bool:
-        """Tell whether another resolution means the same artefact."""
-        return (self.registry, self.uri) == (other.registry, other.uri)
+        """Tell whether another resolution means the same artefact: a number may be given again, to another."""
+        return (self.registry, self.uri, self.source) == (other.registry, other.uri, other.source)
+
+    def described_by(self, others: Iterable[ResolvedModel]) -> ResolvedModel | None:
+        """Return this with what was logged with the same bytes, as another resolution has it; None if none does."""
+        same = next((other for other in others if self.same_bytes(other)), None)
+        if same is None:
+            return None
+        return self.model_copy(update={"flavors": same.flavors, "inputs": same.inputs, "outputs": same.outputs})
 
 
 class PodSettings(Model):
