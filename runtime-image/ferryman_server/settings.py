@@ -39,6 +39,7 @@ class Settings:
     model_version: str = ""
     revision: str = ""
     model_uri: str = ""
+    model_location: str = ""  # where the registry's store has it, as pinned; else the registry is asked
     model_format: Format = Format.AUTO
     model_dir: Path = Path("/mnt/model")
     model_digest: str = ""
@@ -91,6 +92,7 @@ def from_environment(env: Mapping[str, str]) -> Settings:
         model_version=env.get("FERRYMAN_MODEL_VERSION", ""),
         revision=revision,
         model_uri=env.get("FERRYMAN_MODEL_URI", ""),
+        model_location=env.get("FERRYMAN_MODEL_LOCATION", ""),
         model_format=Format(wanted),
         model_dir=Path(env.get("FERRYMAN_MODEL_DIR") or "/mnt/model"),
         model_digest=digest,

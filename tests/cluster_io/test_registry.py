@@ -35,6 +35,7 @@ class Mlflow:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.champion = "7"
+        self.store = "s3://mlflow"
         self.down = False
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -77,7 +78,7 @@ class Mlflow:
                 return 404, {"error_code": MISSING, "message": "Model Version not found"}
 
     def _version(self, version: str) -> dict[str, str]:
-        return {"name": "fraud", "version": version, "source": f"s3://mlflow/{version}", "run_id": "r1"}
+        return {"name": "fraud", "version": version, "source": f"{self.store}/{version}", "run_id": "r1"}
 
     def _handler(self) -> type[http.server.BaseHTTPRequestHandler]:
         world = self
@@ -120,7 +121,7 @@ def registry(mlflow: Mlflow, clock: list[float], monkeypatch: pytest.MonkeyPatch
     asked.close()
 
 
-V7 = {"version": "7", "source": "s3://mlflow/7", "run_id": "r1"}
+V7 = {"version": "7", "source": "s3://mlflow/7", "location": "s3://mlflow/7", "run_id": "r1"}
 
 
 async def test_a_plain_location_means_itself(registry: Registry, mlflow: Mlflow) -> None:
@@ -133,7 +134,18 @@ async def test_a_logged_model_is_itself_and_tells_where_it_lies(registry: Regist
 
     answer = await registry.resolve(uri)
 
-    assert answer == ResolvedModel(uri=uri, requested=uri, source="s3://mlflow/logged", run_id="r2")
+    place = "s3://mlflow/logged"
+    assert answer == ResolvedModel(uri=uri, requested=uri, source=place, location=place, run_id="r2")
+
+
+async def test_a_place_with_a_password_in_it_stands_in_no_status(registry: Registry, mlflow: Mlflow) -> None:
+    mlflow.store = "ftp://ml:pl4nted-s3cret@files.example.com"
+
+    found = await registry.resolve("models:/fraud/7")
+
+    assert isinstance(found, ResolvedModel)
+    assert found.source == "ftp://(hidden)@files.example.com/7"
+    assert found.location is None, "the pods ask the registry, which tells them"
 
 
 async def test_a_logged_model_that_is_gone_is_not_found(registry: Registry) -> None:

@@ -59,6 +59,37 @@ async def test_a_signature_and_a_release_come_from_the_registry(tracking: Mlflow
     assert abs(resolved.registered.timestamp() - time.time()) < 600
 
 
+async def test_where_the_files_of_a_logged_model_lie_is_known_of_its_version(tracking: MlflowClient) -> None:
+    logged = tracking.create_logged_model("0", "located")
+    tracking.create_registered_model("located")
+    tracking.create_model_version("located", f"models:/{logged.model_id}", model_id=logged.model_id)
+    registry = Registry(Settings(tracking_uri=tracking.tracking_uri), time.monotonic)
+
+    version, itself = [await registry.resolve(f"models:/{of}") for of in ("located/1", logged.model_id)]
+
+    registry.close()
+    assert isinstance(version, ResolvedModel)
+    assert isinstance(itself, ResolvedModel)
+    assert version.source == f"models:/{logged.model_id}"
+    assert version.location == itself.location == logged.artifact_location
+
+
+@pytest.mark.parametrize(
+    ("said", "pinned"), [("sha256:" + "a" * 64, "sha256:" + "a" * 64), ("sha256:a", None), ("md5:" + "a" * 32, None)]
+)
+async def test_the_digest_that_a_version_is_tagged_with_is_what_pods_verify(
+    tracking: MlflowClient, tmp_path: Path, said: str, pinned: str | None
+) -> None:
+    uri = registered(tracking, "sealed", tmp_path, None, digest=said)
+    registry = Registry(Settings(tracking_uri=tracking.tracking_uri), time.monotonic)
+
+    found = await registry.resolve(uri)
+
+    registry.close()
+    assert isinstance(found, ResolvedModel)
+    assert found.digest == pinned
+
+
 async def test_a_version_without_a_signature_says_nothing(tracking: MlflowClient, tmp_path: Path) -> None:
     signatures = Signatures(Settings(tracking_uri=tracking.tracking_uri), time.monotonic)
 

@@ -94,6 +94,21 @@ def test_the_server_understands_what_the_operator_tells_it(containers: str) -> N
     assert (told.port, told.warmup_requests, told.max_batch_size, told.drain_seconds) == (8080, 3, 7, 2)
 
 
+def test_the_fetching_step_is_told_where_a_registered_version_lies_and_by_what_it_is_known() -> None:
+    spec = ModelDeploymentSpec.model_validate({"model": {"uri": URI}})
+    place = "s3://models/1/models/m-7/artifacts"
+    digest = "sha256:" + "a" * 64
+    model = ResolvedModel(uri="models:/fraud/7", requested=URI, version="7", location=place, digest=digest)
+    owner = ObjectMeta(name="fraud", namespace="ml", uid="u", generation=1, resource_version="1")
+    revision = revisions.wished("fraud", spec, model, operator_settings.Settings(), START)
+
+    body = pods.spec(owner, revision, operator_settings.Settings())
+
+    for container in (body["initContainers"][0], body["containers"][0]):
+        told = server_settings.from_environment(environment(container))
+        assert (told.model_location, told.model_digest) == (place, digest)
+
+
 def test_the_server_remembers_answers_where_and_for_as_long_as_the_spec_says() -> None:
     secret = {"name": "redis", "key": "url"}
     body = pod(

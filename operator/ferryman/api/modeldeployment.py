@@ -31,6 +31,7 @@ Host = Annotated[
     str,
     Field(pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$", max_length=253),
 ]
+DIGEST = r"^sha256:[0-9a-f]{64}$"
 
 
 class Format(StrEnum):
@@ -90,7 +91,7 @@ class ModelSource(Model):
     format: Format = Format.AUTO
     """How the artefact is read. `auto` looks at the files."""
 
-    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
+    digest: Annotated[str, Field(pattern=DIGEST)] | None = None
     """The artefact's expected digest. A candidate whose bytes differ never becomes ready."""
 
     secret_name: Annotated[str, Field(pattern=SUBDOMAIN, max_length=253)] | None = None

@@ -28,7 +28,11 @@ class ResolvedModel(Model):
     registry: str | None = None
     """The tracking server that says so, where it is not the installation's own."""
     source: str | None = None
-    """Where the registry keeps the artefact."""
+    """What the registry says that the version was made from: a place, or a model that it logged."""
+    location: str | None = None
+    """Where the files lie, in the words of the registry's artefact store. The pods fetch them from there."""
+    digest: str | None = None
+    """What the version's tag `digest` says of its files, which the pods verify."""
     run_id: str | None = None
     """The registry's run that made the model."""
     release: str | None = None

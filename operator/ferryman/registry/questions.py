@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from ferryman.api.conditions import Reason
+from ferryman.api.modeldeployment import DIGEST
 from ferryman.api.reference import RegistryReference
 from ferryman.api.revision import ResolvedModel
 from ferryman.outcome import Unresolved
 from ferryman.registry import client
-from ferryman.registry.secrecy import redacted
+from ferryman.registry.secrecy import HIDDEN, PASSWORD, redacted
 from ferryman.rollout.compatibility import RELEASE
 
 MOST_RELEASE = 64
@@ -51,8 +54,10 @@ def look_up(tracking: str, uri: str, name: RegistryReference) -> ResolvedModel |
         uri=f"models:/{name.name}/{found.version}",
         requested=uri,
         version=str(found.version),
-        source=found.source or None,
+        source=_public(found.source),
+        location=_location(tracking, found.name, str(found.version), found.source or ""),
         run_id=found.run_id or None,
+        digest=_digest(found.tags or {}),
         release=_release(found.tags or {}),
         registered=_moment(found.creation_timestamp),
         registered_by=found.user_id or None,
@@ -60,10 +65,37 @@ def look_up(tracking: str, uri: str, name: RegistryReference) -> ResolvedModel |
     )
 
 
+@functools.lru_cache(maxsize=4096)
+def _location(tracking: str, name: str, version: str, source: str) -> str | None:
+    """Return where a version's files lie: MLflow 3 calls a logged model its source, and knows the place behind it.
+
+    A logged model never moves, so each is asked for once. Where that cannot be had the pods ask.
+    """
+    place = source
+    if source.startswith("models:/"):
+        mlflow, failure = client.connected(tracking)
+        try:
+            place = str(mlflow.get_model_version_download_uri(name, version))
+        except failure:
+            return None
+    return place if place and place == _public(place) else None
+
+
+def _public(place: str | None) -> str | None:
+    """Return an address without its password: some stores have theirs in it."""
+    return PASSWORD.sub(f"://{HIDDEN}@", place) if place else None
+
+
 def _release(tags: Mapping[str, str]) -> str | None:
     """Return the semantic version that a tag gives."""
     said = str(tags.get("version", ""))
     return said if RELEASE.match(said) and len(said) <= MOST_RELEASE else None
+
+
+def _digest(tags: Mapping[str, str]) -> str | None:
+    """Return the digest that a tag gives: the registry itself knows none."""
+    said = str(tags.get("digest", ""))
+    return said if re.match(DIGEST, said) else None
 
 
 def _tags(tags: Mapping[str, str]) -> dict[str, str] | None:
@@ -98,8 +130,13 @@ def _logged(tracking: str, model: Any, uri: str, wanted: str) -> ResolvedModel |
     """Return a logged model, which never changes: its id is as good as a version."""
     if model.model_id != wanted:
         return away(tracking, f"an answer that does not speak of {uri}")
+    place = model.artifact_location or None
     return ResolvedModel(
-        uri=uri, requested=uri, source=model.artifact_location or None, run_id=model.source_run_id or None
+        uri=uri,
+        requested=uri,
+        source=_public(place),
+        location=place if place == _public(place) else None,
+        run_id=model.source_run_id or None,
     )
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 
 HIDDEN = "(hidden)"
 SECRET = re.compile(r"TOKEN|PASSWORD|SECRET|CREDENTIAL|KEY")
+PASSWORD = re.compile(r"://[^/@\s:]*:[^/@\s]+@")
+"""An account and its password in an address; a name alone may be part of a place, as in Azure's."""
 SHORTEST = 6
 """A value as short as this stands in many a text by chance."""
 

@@ -37,7 +37,7 @@ def bundled(owner: ObjectMeta, revision: Revision, settings: Settings) -> Entrie
         "FERRYMAN_MODEL_URI": revision.model.uri,
         "FERRYMAN_MODEL_FORMAT": revision.pod.format.value,
         "FERRYMAN_MODEL_DIR": MODEL_DIR,
-        "FERRYMAN_MODEL_DIGEST": revision.pod.digest or "",
+        "FERRYMAN_MODEL_DIGEST": revision.pod.digest or revision.model.digest or "",
         "FERRYMAN_PVC_MOUNT": PVC_MOUNT,
         "FERRYMAN_ALLOW_PICKLE": "true" if trusted(revision.model.uri, settings) else "false",
         "FERRYMAN_PORT": str(names.PORT),
@@ -52,6 +52,8 @@ def bundled(owner: ObjectMeta, revision: Revision, settings: Settings) -> Entrie
         values["FERRYMAN_WORKERS"] = str(server.workers)
     if server.sampling is not None:
         values["FERRYMAN_SAMPLE_PERCENT"] = str(server.sampling.percent)
+    if revision.model.location is not None:
+        values["FERRYMAN_MODEL_LOCATION"] = revision.model.location
     server_of_its_own = revision.model.registry or settings.tracking_uri
     if server_of_its_own:
         values["MLFLOW_TRACKING_URI"] = server_of_its_own
