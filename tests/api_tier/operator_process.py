@@ -32,6 +32,12 @@ class OperatorProcess:
         }
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """The process that was started last."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self, born: Callable[[int], None] = lambda _pid: None) -> None:
         """Start it; whoever has to know its process hears of it before it does anything."""
         with self._log.open("ab") as log:
