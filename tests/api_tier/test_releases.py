@@ -73,9 +73,9 @@ class Registered:
         self.name = name
         self._place = place
 
-    def version(self, *inputs: dict[str, Any]) -> str:
+    def version(self, *inputs: dict[str, Any], **tags: str) -> str:
         """Register a version that takes such inputs; return its number."""
-        uri = tracking.registered(self.mlflow, self.name, self._place, {"inputs": json.dumps(inputs)})
+        uri = tracking.registered(self.mlflow, self.name, self._place, {"inputs": json.dumps(inputs)}, **tags)
         return uri.rpartition("/")[2]
 
     def release(self, number: str) -> None:
@@ -83,6 +83,9 @@ class Registered:
 
     def alias(self, alias: str, number: str) -> None:
         self.mlflow.set_registered_model_alias(self.name, alias, number)
+
+    def delete(self, number: str) -> None:
+        self.mlflow.delete_model_version(self.name, number)
 
     def withdraw(self) -> None:
         self.mlflow.delete_registered_model_alias(self.name, "champion")
@@ -153,6 +156,38 @@ def test_a_version_that_needs_more_of_its_callers_has_no_pod_until_that_is_allow
     assert fraud.condition("SignatureCompatible")["reason"] == "BreakingAllowed"
 
 
+def test_another_major_release_has_no_pod_until_that_is_allowed(fraud: Served, model: Registered) -> None:
+    model.release(model.version(AMOUNT, version="v1.4.0"))
+    until(fraud.candidate_version, what="a version without a release is followed by one with a release")
+    fraud.canary(100)
+    fraud.rests("Stable", "100/0")
+    assert fraud.status()["stable"]["model"]["release"] == "v1.4.0"
+    fraud.canary(10)
+
+    model.release(model.version(AMOUNT, version="v2.0.0"))
+
+    until(lambda: fraud.condition("SignatureCompatible").get("status") == "False", what="it is held")
+    assert "v2.0.0" in fraud.condition("SignatureCompatible")["message"]
+    assert ("Deployment", fraud.revision("candidate")) not in fraud.names()
+    model.release(model.version(AMOUNT, version="v1.5.0"))
+    fraud.rests("Canary", "90/10")
+    assert fraud.status()["candidate"]["model"]["release"] == "v1.5.0"
+
+
+def test_an_alias_that_moves_back_ends_the_run_at_once(fraud: Served, model: Registered) -> None:
+    stable, serves = fraud.revision("stable"), fraud.status()["stable"]["model"]["version"]
+    model.release(model.version(AMOUNT))
+    fraud.rests("Canary", "90/10")
+    left = fraud.revision("candidate")
+
+    model.release(serves)
+
+    fraud.rests("Stable", "100/0")
+    assert (fraud.revision("stable"), fraud.revision("candidate")) == (stable, None)
+    assert fraud.weights() == {stable: 100}
+    until(lambda: ("Service", left) not in fraud.names(), what="what is not wanted any more is gone")
+
+
 def test_a_challenger_follows_an_alias_of_its_own_and_becomes_the_champion(fraud: Served, model: Registered) -> None:
     stable, first, second = fraud.revision("stable"), model.version(AMOUNT), model.version(AMOUNT)
     model.alias("challenger", first)
@@ -202,3 +237,22 @@ def test_an_alias_that_is_taken_away_holds_what_runs_and_says_so(fraud: Served, 
     until(lambda: fraud.condition("ModelResolved").get("reason") == "AliasNotFound", what="it is said")
     assert fraud.weights() == {stable: 100}
     assert fraud.condition("Available")["status"] == "True"
+
+
+def test_a_version_that_is_deleted_while_it_serves_serves_on_and_that_is_said(
+    fraud: Served, model: Registered
+) -> None:
+    stable, serves = fraud.revision("stable"), fraud.status()["stable"]["model"]["version"]
+
+    model.delete(serves)  # and its alias with it
+
+    until(lambda: fraud.condition("ModelResolved").get("status") == "False", what="it is said")
+    assert fraud.weights() == {stable: 100}
+    assert fraud.condition("Available")["status"] == "True"
+    model.release(model.version(AMOUNT))
+    fraud.rests("Canary", "90/10")
+    fraud.canary(100)
+    fraud.rests("Stable", "100/0")
+    assert fraud.revision("stable") != stable
+    until(lambda: fraud.condition("RegistryUpdated").get("reason") == "WrittenBack", what="MLflow was told the rest")
+    assert model.in_production() == fraud.status()["stable"]["model"]["version"]
