@@ -246,6 +246,7 @@ async def test_a_registry_that_says_its_callers_credentials_aloud_is_not_repeate
         monkeypatch.setenv(name, value)
     ill.way = echoing
     settings = Settings(tracking_uri=ill.url)
+    client.introduce(settings)
     signatures = Signatures(settings, time.monotonic)
 
     away = await registry.resolve("models:/fraud@champion")
@@ -254,6 +255,7 @@ async def test_a_registry_that_says_its_callers_credentials_aloud_is_not_repeate
     refused = scribe._write(ill.url, Tag("fraud", "7", "k", "v"), None)
 
     signatures.close()
+    client.introduce(Settings())
     assert isinstance(away, Unresolved)
     assert refused is not None
     everything = " ".join([away.message, refused.message, caplog.text])

@@ -88,6 +88,51 @@ async def test_each_is_asked_for_its_own_and_shown_its_own_account(
     assert set(open_to_all.shown) == {None}
 
 
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        "http://LOCALHOST:{port}",
+        "http://localhost:{port}/",
+        "http://localhost:{port}/a/../",
+        "http://localhost:{port}/./",
+    ],
+)
+async def test_a_server_is_shown_its_own_account_however_its_address_is_spelled(
+    servers: tuple[Server, ...], monkeypatch: pytest.MonkeyPatch, spelled: str
+) -> None:
+    own, theirs, _ = servers
+    monkeypatch.setenv("NO_PROXY", "localhost,127.0.0.1")
+    monkeypatch.setenv("FERRYMAN_REGISTRY_TOKEN_0", THEIRS)
+    address = spelled.format(port=theirs.url.rpartition(":")[2])
+    registries = Registries(Settings(tracking_uri=own.url, registries=(address,)), time.monotonic)
+
+    await registries.resolve(source(address))
+
+    registries.close()
+    assert set(theirs.shown) == {f"Bearer {THEIRS}"}
+
+
+@pytest.mark.parametrize(
+    ("own", "asked", "shown"),
+    [
+        ("https://mlflow.example.com", "https://mlflow.example.com/api/2.0/mlflow", None),
+        ("https://MLflow.example.com/", "https://mlflow.example.com/api/2.0/mlflow", None),
+        ("https://mlflow.example.com/ml", "https://mlflow.example.com/ml/api", None),
+        ("https://mlflow.example.com/ml", "https://mlflow.example.com/mlx/api", ""),
+        ("https://mlflow.example.com/ml", "https://mlflow.example.com/ml/../other", ""),
+        ("https://mlflow.example.com", "https://mlflow.example.com.evil.example/api", ""),
+        ("https://mlflow.example.com", "http://mlflow.example.com/api", ""),
+        ("https://mlflow.example.com", "https://login.example.com/", ""),
+    ],
+)
+def test_the_installations_account_is_shown_to_its_own_server_alone(own: str, asked: str, shown: str | None) -> None:
+    client.introduce(Settings(tracking_uri=own), {})
+
+    assert client.token(asked) == shown
+
+    client.introduce(Settings())
+
+
 async def test_a_server_that_the_installation_does_not_know_is_not_asked(registries: Registries) -> None:
     stranger = Server("4")
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from urllib3.util import parse_url
+
 from ferryman.settings import Settings
 
 _IMPORTING = threading.Lock()
@@ -35,13 +37,21 @@ def introduce(settings: Settings, environment: Mapping[str, str] = os.environ) -
 
 
 def token(url: str) -> str | None:
-    """Return the token for an address at one of the other servers, empty for none; None for the installation's."""
-    served = [server for server in _accounts if url.startswith(server)]
-    return _accounts[max(served, key=len)] if served else None
+    """Return the token for an address at one of the other servers, empty for none; None for the installation's.
+
+    An address that is at none of them, to which a server may have sent us on, is shown no account.
+    """
+    served = [server for server in _accounts if _spelled(url).startswith(server)]
+    return _accounts[max(served, key=len)] if served else ""
 
 
 def _folder(server: str) -> str:
-    return server.rstrip("/") + "/"
+    return _spelled(server.rstrip("/") + "/")
+
+
+def _spelled(url: str) -> str:
+    """Return an address as requests spells it when it sends there: hosts in lower case, no dots in the path."""
+    return str(parse_url(url))
 
 
 def get(tracking: str, path: str, query: dict[str, str]) -> bytes | None:
