@@ -36,6 +36,8 @@ class Mlflow:
         self.asked: list[str] = []
         self.champion = "7"
         self.store = "s3://mlflow"
+        self.odd: dict[str, object] = {}
+        """What its records say beside, or instead."""
         self.down = False
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -77,8 +79,9 @@ class Mlflow:
             case _:
                 return 404, {"error_code": MISSING, "message": "Model Version not found"}
 
-    def _version(self, version: str) -> dict[str, str]:
-        return {"name": "fraud", "version": version, "source": f"{self.store}/{version}", "run_id": "r1"}
+    def _version(self, version: str) -> dict[str, object]:
+        said = {"name": "fraud", "version": version, "source": f"{self.store}/{version}", "run_id": "r1"}
+        return {**said, **self.odd}
 
     def _handler(self) -> type[http.server.BaseHTTPRequestHandler]:
         world = self
@@ -136,6 +139,46 @@ async def test_a_logged_model_is_itself_and_tells_where_it_lies(registry: Regist
 
     place = "s3://mlflow/logged"
     assert answer == ResolvedModel(uri=uri, requested=uri, source=place, location=place, run_id="r2")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"creation_timestamp": "9000000000000000000"},
+        {"creation_timestamp": "-9000000000000000000"},
+        {"user_id": "u" * 100_000},
+        {"run_id": "r" * 100_000},
+        {"tags": [{"key": "k" * 100_000, "value": "v" * 100_000}]},
+    ],
+    ids=lambda odd: next(iter(odd)),
+)
+async def test_an_odd_record_of_a_version_is_a_version_all_the_same(
+    registry: Registry, mlflow: Mlflow, odd: dict[str, object]
+) -> None:
+    mlflow.odd = odd
+
+    found = await registry.resolve("models:/fraud/7")
+
+    assert isinstance(found, ResolvedModel)
+    assert found.version == "7"
+    assert len(found.model_dump_json()) < 2000, "a status has no room for more"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"source": "s3://" + "x" * 100_000}, {"version": "9" * 5000}, {"version": "seven"}],
+    ids=["source", "version", "word"],
+)
+async def test_a_record_that_cannot_be_meant_is_believed_in_nothing(
+    registry: Registry, mlflow: Mlflow, odd: dict[str, object]
+) -> None:
+    mlflow.odd = odd
+
+    found = await registry.resolve("models:/fraud@champion")
+
+    assert isinstance(found, Unresolved)
+    assert found.reason is Reason.REGISTRY_UNAVAILABLE
+    assert len(found.message) < 500
 
 
 async def test_a_place_with_a_password_in_it_stands_in_no_status(registry: Registry, mlflow: Mlflow) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import re
@@ -18,6 +19,9 @@ from ferryman.registry import client
 from ferryman.registry.secrecy import HIDDEN, PASSWORD, redacted
 from ferryman.rollout.compatibility import RELEASE
 
+NUMBER = re.compile(r"[0-9]{1,9}")
+MOST_PLACE = 2048
+"""So many characters an address may have: a status and a pod hold it."""
 MOST_RELEASE = 64
 MOST_TAGS = 16
 MOST_TEXT = 128
@@ -41,26 +45,34 @@ def look_up(tracking: str, uri: str, name: RegistryReference) -> ResolvedModel |
             if name.alias is not None
             else mlflow.get_model_version(name.name, str(name.version))
         )
+        return _version(tracking, found, uri, name)
     except failure as error:
         if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"}:
             return _unknown(mlflow, failure, tracking, name, error)
         return away(tracking, str(error.message))
-    except Exception as error:  # noqa: BLE001 what a broken registry can raise has no end
+    except Exception as error:  # noqa: BLE001 what a broken registry can raise, or make of an answer, has no end
         return away(tracking, f"{type(error).__name__}: {error}")
+
+
+def _version(tracking: str, found: Any, uri: str, name: RegistryReference) -> ResolvedModel | Unresolved:
+    """Return a registered version, of whose record nothing is believed that cannot be meant."""
     # an answer of nothing, or of another question, would read as a version without a number
-    if found.name != name.name or str(found.version) != (name.version or str(found.version)) or not found.version:
+    number, source = str(found.version), str(found.source or "")
+    if found.name != name.name or number != (name.version or number) or not NUMBER.fullmatch(number):
         return away(tracking, f"an answer that does not speak of {uri}")
+    if len(source) > MOST_PLACE:
+        return away(tracking, f"an answer with a source of {len(source)} characters")
     return ResolvedModel(
-        uri=f"models:/{name.name}/{found.version}",
+        uri=f"models:/{name.name}/{number}",
         requested=uri,
-        version=str(found.version),
-        source=_public(found.source),
-        location=_location(tracking, found.name, str(found.version), found.source or ""),
-        run_id=found.run_id or None,
+        version=number,
+        source=_public(source),
+        location=_location(tracking, name.name, number, source),
+        run_id=str(found.run_id or "")[:MOST_TEXT] or None,
         digest=_digest(found.tags or {}),
         release=_release(found.tags or {}),
         registered=_moment(found.creation_timestamp),
-        registered_by=found.user_id or None,
+        registered_by=str(found.user_id or "")[:MOST_TEXT] or None,
         tags=_tags(found.tags or {}),
     )
 
@@ -78,7 +90,7 @@ def _location(tracking: str, name: str, version: str, source: str) -> str | None
             place = str(mlflow.get_model_version_download_uri(name, version))
         except failure:
             return None
-    return place if place and place == _public(place) else None
+    return place if place and place == _public(place) and len(place) <= MOST_PLACE else None
 
 
 def _public(place: str | None) -> str | None:
@@ -105,7 +117,10 @@ def _tags(tags: Mapping[str, str]) -> dict[str, str] | None:
 
 
 def _moment(milliseconds: int | None) -> datetime | None:
-    return datetime.fromtimestamp(milliseconds // 1000, UTC) if milliseconds else None
+    """Return when something was; None for what no calendar has."""
+    with contextlib.suppress(ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(milliseconds // 1000, UTC) if milliseconds else None
+    return None
 
 
 def aliases(tracking: str, token: str | None) -> tuple[dict[RegistryReference, str], str | None]:
@@ -130,12 +145,14 @@ def _logged(tracking: str, model: Any, uri: str, wanted: str) -> ResolvedModel |
     """Return a logged model, which never changes: its id is as good as a version."""
     if model.model_id != wanted:
         return away(tracking, f"an answer that does not speak of {uri}")
-    place = model.artifact_location or None
+    place = str(model.artifact_location or "")
+    if len(place) > MOST_PLACE:
+        return away(tracking, f"an answer with a place of {len(place)} characters")
     return ResolvedModel(
         uri=uri,
         requested=uri,
         source=_public(place),
-        location=place if place == _public(place) else None,
+        location=place if place and place == _public(place) else None,
         run_id=model.source_run_id or None,
     )
 
