@@ -7,6 +7,7 @@ verdicts, so it cannot say more than they do.
 from __future__ import annotations
 
 from ferryman import facts, waits
+from ferryman.api import reference
 from ferryman.api.conditions import ConditionType, Reason, Status, Verdict
 from ferryman.api.revision import ResolvedModel
 from ferryman.api.run import RunKind
@@ -135,9 +136,12 @@ def compatible(world: World) -> list[Verdict]:
         return []
     kind, name = ConditionType.SIGNATURE_COMPATIBLE, candidate.revision
     if run.breaks is None:
-        if candidate.model.version is None:
+        if reference.registry_reference(candidate.model.uri) is None:
             return []
-        message = f"nobody can say whether {name} takes what stable does: log both models with a signature"
+        message = (
+            f"nobody can say whether {name} takes and gives what stable does: register both models, logged with a "
+            "signature"
+        )
         return [_verdict(kind, "Unknown", Reason.SIGNATURE_UNKNOWN, message)]
     if not run.breaks:
         return [_verdict(kind, "True", Reason.SIGNATURE_KEPT, f"{name} takes and gives what stable does")]

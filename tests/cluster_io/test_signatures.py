@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,47 @@ async def test_what_cannot_be_had_is_not_asked_for_at_every_look(
 
     signatures.close()
     assert asked == [1.0, REMEMBER_FAILURE_SECONDS + 2]
+
+
+async def test_a_404_of_a_proxy_is_no_answer_for_ever(
+    tracking: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = registered(tracking, "behind", tmp_path, {"inputs": json.dumps(INPUTS)})
+    now = [0.0]
+    signatures = Signatures(Settings(tracking_uri=tracking.tracking_uri), lambda: now[0])
+    with monkeypatch.context() as upgrade:
+        upgrade.setattr("ferryman.registry.client.get", lambda *_: None)
+        assert await signatures.of(uri) is None
+
+    now[0] = REMEMBER_FAILURE_SECONDS + 1
+
+    found = await signatures.of(uri)
+    signatures.close()
+    assert found is not None
+    assert found.inputs == READ.inputs
+
+
+def test_a_file_whose_parts_stand_for_each_other_costs_no_more_than_its_length() -> None:
+    levels = "\n".join(f"  - &l{level} [{', '.join([f'*l{level - 1}'] * 9)}]" for level in range(1, 9))
+    bomb = f"x:\n  - &l0 [{', '.join(['lol'] * 9)}]\n{levels}\n"
+
+    for place in ("signature: {inputs: *l8}", "flavors: {sklearn: {sklearn_version: *l8}}"):
+        tracemalloc.start()
+        found = read(f"{bomb}{place}".encode())
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+        assert most < 1024 * 1024
+        assert found.signature in {None, Signature()}
+        assert found.flavors in {(), ("sklearn",)}
+
+
+def test_what_an_older_mlflow_called_optional_is_not_needed() -> None:
+    said = [{"name": "hour", "type": "long", "optional": True}, {"name": "day", "type": "long", "optional": False}]
+
+    found = read(json.dumps({"signature": {"inputs": json.dumps(said)}}).encode()).signature
+
+    assert found == Signature((Value("hour", "long", required=False), Value("day", "long")))
 
 
 @pytest.mark.parametrize(

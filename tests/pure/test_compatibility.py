@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ferryman.rollout.compatibility import MOST_SAID, Difference, Released, Signature, Value, difference
+from ferryman.rollout.compatibility import MOST_SAID, MOST_TEXT, Difference, Released, Signature, Value, difference
 
 AMOUNT, COUNTRY = Value("amount", "long"), Value("country", "string")
 FRAUD = Value("fraud", "boolean")
@@ -80,6 +80,38 @@ def test_another_major_release_breaks_by_its_own_word(old: str, new: str | None,
     found = difference(Released(STABLE, old), Released(STABLE, new))
 
     assert bool(found.breaks) is broken
+
+
+def test_a_candidate_that_does_not_say_what_it_gives_is_not_known_to_give_what_stable_does() -> None:
+    silent = Released(Signature(STABLE.inputs))
+
+    assert difference(Released(STABLE), silent) == Difference((), known=False)
+    assert difference(silent, Released(STABLE)) == Difference((), known=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "broken"),
+    [
+        ("float32 [-1,4]", "float64 [-1,4]", False),
+        ("int32 [-1,4]", "float64 [-1,4]", False),
+        ("float64 [-1,4]", "float32 [-1,4]", True),
+        ("float32 [-1,4]", "float64 [-1,5]", True),
+        ("long", "double [-1]", True),
+    ],
+)
+def test_a_tensor_may_be_taken_in_wider_numbers_of_the_same_shape(old: str, new: str, broken: bool) -> None:
+    before, after = (Released(Signature((Value("x", kind),))) for kind in (old, new))
+
+    assert bool(difference(before, after).breaks) is broken
+
+
+def test_a_type_without_end_is_told_in_a_few_words() -> None:
+    endless = Signature((Value("x", "array " + "x" * 100_000),))
+
+    [said] = difference(Released(endless), Released(Signature((Value("x", "long"),)))).breaks
+
+    assert len(said) == MOST_TEXT
+    assert said.startswith('it takes "x" as long, and stable as array xxx')
 
 
 @pytest.mark.parametrize("without", [None, Signature(), Signature(outputs=(FRAUD,))])

@@ -25,6 +25,8 @@ from ferryman.rollout import compatibility
 from ferryman.rollout.compatibility import Released, Signature, Value
 from ferryman.settings import Settings
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The same in C, where there is one: a file of the size below would keep Python busy for seconds."""
 MOST_BYTES = 1024 * 1024
 """A signature of ten thousand columns is smaller."""
 MOST_KNOWN = 1024
@@ -53,7 +55,7 @@ class Signatures:
         self._settings = settings
         self._clock = clock
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="signatures")
-        self._known: dict[tuple[str, str], Described | None] = {}
+        self._known: dict[tuple[str, str], Described] = {}
         self._again_at: dict[tuple[str, str], float] = {}
         """When it may be asked again for those of whom nobody could say anything."""
 
@@ -84,14 +86,21 @@ class Signatures:
         try:
             found = await asyncio.wait_for(asked, patience)
         except Exception as error:  # noqa: BLE001 what a broken registry can raise has no end
-            self._again_at = {other: at for other, at in self._again_at.items() if at > self._clock()}
-            self._again_at[key] = self._clock() + REMEMBER_FAILURE_SECONDS
+            self._ask_later(key)
             log.info("nobody says what %s takes: %s", uri, redacted(str(error)) or type(error).__name__)
+            return None
+        if found is None:  # or a proxy says so while the server is away: no answer for ever
+            self._ask_later(key)
             return None
         if len(self._known) >= MOST_KNOWN:
             self._known.clear()
         self._known[key] = found
         return found
+
+    def _ask_later(self, key: tuple[str, str]) -> None:
+        now = self._clock()
+        self._again_at = {other: at for other, at in self._again_at.items() if at > now}
+        self._again_at[key] = now + REMEMBER_FAILURE_SECONDS
 
     async def breaks(self, stable: ResolvedModel, wished: ResolvedModel) -> tuple[str, ...] | None:
         """Return what a version breaks for those who call another; None where nobody can tell."""
@@ -121,7 +130,7 @@ def _ask(tracking: str, named: RegistryReference) -> Described | None:
 
 def read(mlmodel: bytes) -> Described:
     """Read an MLmodel file (https://mlflow.org/docs/latest/ml/model, and .../model/signatures)."""
-    body = yaml.safe_load(mlmodel)
+    body = yaml.load(mlmodel, Loader=LOADER)  # noqa: S506 it is a safe one
     body = body if isinstance(body, Mapping) else {}
     said, flavors = body.get("signature"), body.get("flavors")
     signature = None
@@ -133,7 +142,7 @@ def read(mlmodel: bytes) -> Described:
 
 def _flavor(name: str, about: Any) -> str:
     version = about.get(f"{name}_version") if isinstance(about, Mapping) else None
-    return f"{name} {version}" if version else str(name)
+    return f"{name} {version}" if isinstance(version, str | float | int) else str(name)
 
 
 def _in_words(value: Value) -> str:
@@ -148,13 +157,19 @@ def _said(words: list[str]) -> list[str] | None:
 
 
 def _values(said: Any) -> tuple[Value, ...] | None:
-    listed = json.loads(said) if isinstance(said, str) else said
+    """Return a side of a signature, which MLflow writes as JSON in a text.
+
+    YAML is not read there: its parts may stand for each other, and could, written out, be larger than any memory.
+    """
+    listed = json.loads(said) if isinstance(said, str) else None
     if not isinstance(listed, list) or not all(isinstance(one, Mapping) for one in listed):
         return None
-    return tuple(
-        Value(str(one.get("name") or ""), _type(one), required=one.get("required", True) is not False)
-        for one in listed
-    )
+    return tuple(Value(str(one.get("name") or ""), _type(one), required=_required(one)) for one in listed)
+
+
+def _required(one: Mapping[str, Any]) -> bool:
+    """Tell whether a value must be there; MLflow before 2.10 said which are `optional`."""
+    return one.get("required", one.get("optional") is not True) is not False
 
 
 def _type(one: Mapping[str, Any]) -> str:
@@ -163,5 +178,5 @@ def _type(one: Mapping[str, Any]) -> str:
     if kind == "tensor" and isinstance(one.get("tensor-spec"), Mapping):
         spec = one["tensor-spec"]
         return f"{spec.get('dtype')} {json.dumps(spec.get('shape'), separators=(',', ':'))}"
-    rest = {key: value for key, value in one.items() if key not in ("name", "required", "type")}
+    rest = {key: value for key, value in one.items() if key not in ("name", "required", "optional", "type")}
     return f"{kind} {json.dumps(rest, sort_keys=True, separators=(',', ':'))}" if rest else str(kind)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 MOST_SAID = 8
 """So many differences are told one by one."""
+MOST_TEXT = 300
+"""So many characters of each: a type may be as long as its author likes."""
 WIDER = {
     "integer": {"long", "double"},
     "long": {"double"},
@@ -59,7 +61,7 @@ class Difference:
 
     breaks: tuple[str, ...] = field(default=())
     known: bool = True
-    """False where one side has no signature."""
+    """False where one side has no signature, or the candidate does not say what it gives and stable does."""
 
 
 def difference(stable: Released, candidate: Released) -> Difference:
@@ -72,6 +74,8 @@ def difference(stable: Released, candidate: Released) -> Difference:
             said += _taken(old.inputs, new.inputs)
         if old.outputs is not None and new.outputs is not None:
             said += _given(old.outputs, new.outputs)
+        known = known and (old.outputs is None or new.outputs is not None)
+    said = [each if len(each) <= MOST_TEXT else f"{each[: MOST_TEXT - 3]}..." for each in said]
     if len(said) > MOST_SAID:
         said = [*said[:MOST_SAID], f"and {len(said) - MOST_SAID} more"]
     return Difference(tuple(said), known)
@@ -126,8 +130,14 @@ def _by_place(what: str, old: tuple[Value, ...], new: tuple[Value, ...], *, wide
 
 
 def _type(what: str, old: Value, new: Value, *, wider: bool) -> Iterator[str]:
-    if old.type != new.type and not (wider and new.type in WIDER.get(old.type, ())):
+    if old.type != new.type and not (wider and _wider(old.type, new.type)):
         yield f"{what} {new.type}, and stable as {old.type}"
+
+
+def _wider(old: str, new: str) -> bool:
+    """Tell whether a type takes every value of another: a wider one of the same shape, where it has one."""
+    (before, shape), (after, same) = ((kind, rest) for kind, _, rest in (old.partition(" "), new.partition(" ")))
+    return shape == same and after in WIDER.get(before, ())
 
 
 def _placed(values: tuple[Value, ...]) -> bool:

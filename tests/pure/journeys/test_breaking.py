@@ -123,3 +123,13 @@ def test_a_rollback_is_never_held() -> None:
 
 def test_without_a_candidate_there_is_nothing_to_compare() -> None:
     assert "SignatureCompatible" not in {condition.type for condition in serving().status.conditions}
+
+
+def test_of_a_model_that_was_logged_and_not_registered_nobody_can_say_what_it_breaks() -> None:
+    cluster = serving()
+    cluster.said = None
+    cluster.model("models:/m-" + "0" * 32)
+    cluster.settle()
+
+    assert cluster.condition("SignatureCompatible") == ("Unknown", "SignatureUnknown")
+    assert cluster.weights()[V1] == 90
