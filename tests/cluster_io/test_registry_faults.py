@@ -196,7 +196,7 @@ async def test_an_answer_is_read_however_it_comes(registry: Registry, ill: Ill, 
     ("way", "said"),
     [
         (broken, "500"),
-        (refusing, "not authenticated"),
+        (refusing, "refuses the operator's account"),
         (a_page, ""),
         (nothing, ""),
         (empty, "an answer that does not speak of models:/fraud@champion"),

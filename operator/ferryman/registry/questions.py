@@ -22,6 +22,7 @@ from ferryman.rollout.compatibility import RELEASE
 NUMBER = re.compile(r"[0-9]{1,9}")
 MOST_PLACE = 2048
 """So many characters an address may have: a status and a pod hold it."""
+REFUSED = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"})
 MOST_RELEASE = 64
 MOST_TAGS = 16
 MOST_TEXT = 128
@@ -49,7 +50,7 @@ def look_up(tracking: str, uri: str, name: RegistryReference) -> ResolvedModel |
     except failure as error:
         if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"}:
             return _unknown(mlflow, failure, tracking, name, error)
-        return away(tracking, str(error.message))
+        return _refused(tracking, str(error)) if error.error_code in REFUSED else away(tracking, str(error.message))
     except Exception as error:  # noqa: BLE001 what a broken registry can raise, or make of an answer, has no end
         return away(tracking, f"{type(error).__name__}: {error}")
 
@@ -186,10 +187,24 @@ def _unknown(mlflow: Any, failure: type[Exception], tracking: str, name: Registr
     return away(tracking, str(error))
 
 
-def away(tracking: str, detail: str) -> Unresolved:
-    """Return that the registry did not answer, with what it did instead."""
-    said = " ".join(redacted(detail).split())[:300]
+def _refused(tracking: str, detail: str) -> Unresolved:
+    """Return that the registry does not know the operator's account, or lets it see nothing."""
     return Unresolved(
         Reason.REGISTRY_UNAVAILABLE,
-        f"MLflow at {tracking} did not answer ({said}); it is asked again, and what was resolved before serves on",
+        f"MLflow at {tracking} refuses the operator's account ({_brief(detail)}); set MLFLOW_TRACKING_TOKEN, or "
+        "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, in the chart's extraEnv, or the tokenSecret of this "
+        "server in mlflow.registries; what was resolved before serves on",
     )
+
+
+def away(tracking: str, detail: str) -> Unresolved:
+    """Return that the registry did not answer, with what it did instead."""
+    return Unresolved(
+        Reason.REGISTRY_UNAVAILABLE,
+        f"MLflow at {tracking} did not answer ({_brief(detail)}); it is asked again, and what was resolved before "
+        "serves on",
+    )
+
+
+def _brief(detail: str) -> str:
+    return " ".join(redacted(detail).split())[:300]

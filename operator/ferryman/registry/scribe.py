@@ -18,7 +18,6 @@ THREADS = 2
 FIRST_WAIT, LAST_WAIT = 4.0, 60.0
 """Seconds between attempts at what failed; each twice as long as the one before."""
 MISSING = frozenset({"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"})
-REFUSED = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"})
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -146,7 +145,7 @@ def _write(tracking: str, entry: Entry, guard: Callable[[], None] | None) -> Unr
 
 def _failed(tracking: str, entry: Entry, code: str, detail: str) -> Unresolved:
     said = " ".join(redacted(detail).split())[:300]
-    if code in REFUSED:
+    if code in questions.REFUSED:
         message = (
             f"MLflow at {tracking} refuses to be told {entry.said} ({said}); give the operator's account the right"
         )
