@@ -7,6 +7,7 @@ touches. They are hidden while it is imported in this process: MLflow then behav
 
 import errno
 import os
+import re
 import sys
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,6 +21,15 @@ from ferryman_server.secrecy import redacted
 
 _MOST_FRUITLESS = 2
 _NOT_NEEDED = ("numpy", "pandas", "scipy", "sklearn")
+_CODES = {
+    "RESOURCE_DOES_NOT_EXIST": Reason.ARTIFACT_NOT_FOUND,
+    "ENDPOINT_NOT_FOUND": Reason.ARTIFACT_NOT_FOUND,
+    "PERMISSION_DENIED": Reason.ARTIFACT_FORBIDDEN,
+    "UNAUTHENTICATED": Reason.ARTIFACT_FORBIDDEN,
+    "CUSTOMER_UNAUTHORIZED": Reason.ARTIFACT_FORBIDDEN,
+}
+# What failed in one of the library's threads is told by its text alone. A bare number may be a port or a version.
+_STATUS = re.compile(r"\b(40[134]) Client Error\b")
 # The library's own patience (7 tries, 120 s each) is longer than a rollout's; the kubelet tries again anyway.
 _PATIENCE = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
@@ -154,22 +164,30 @@ def _check(source: sources.Source, into: Path, listed: dict[str, int | None]) ->
 
 
 def _translated(source: sources.Source, error: Exception) -> FatalError:
-    code, said = str(getattr(error, "error_code", "")), first_line(error)
-    model, found = _named(source), stores.reason(error)
-    missing = code == "RESOURCE_DOES_NOT_EXIST" or "No such artifact" in said or "404" in said
-    if missing or found is Reason.ARTIFACT_NOT_FOUND:
-        return FatalError(
-            Reason.ARTIFACT_NOT_FOUND, f"{model} is not in the registry ({said}); check the name and the version."
-        )
-    forbidden = code in {"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"}
-    if forbidden or "401" in said or "403" in said or found is Reason.ARTIFACT_FORBIDDEN:
-        return FatalError(
-            Reason.ARTIFACT_FORBIDDEN,
-            f"The registry, or the store that it names, refused to give {model} ({said}); check the credentials in "
-            "the pod's Secret.",
-        )
+    said, model = first_line(error), _named(source)
+    match _meant(error):
+        case Reason.ARTIFACT_NOT_FOUND:
+            return FatalError(
+                Reason.ARTIFACT_NOT_FOUND, f"{model} is not in the registry ({said}); check the name and the version."
+            )
+        case Reason.ARTIFACT_FORBIDDEN:
+            return FatalError(
+                Reason.ARTIFACT_FORBIDDEN,
+                f"The registry, or the store that it names, refused to give {model} ({said}); check the credentials "
+                "in the pod's Secret.",
+            )
     return FatalError(
         Reason.ARTIFACT_UNREACHABLE,
         f"{model} could not be fetched ({said}); check that the tracking server, "
         f"{os.environ['MLFLOW_TRACKING_URI']}, and the store that it names are up and in reach of the pod's network.",
+    )
+
+
+def _meant(error: Exception) -> Reason | None:
+    """Return what an error says: by MLflow's code, by the store's status, else by MLflow's words for one."""
+    said = _STATUS.search(str(error))
+    return (
+        _CODES.get(str(getattr(error, "error_code", "")))
+        or stores.reason(error)
+        or (stores.REASONS.get(int(said[1])) if said else None)
     )

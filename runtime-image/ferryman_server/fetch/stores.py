@@ -15,7 +15,7 @@ from ferryman_server.reason import Reason
 KEY = "GOOGLE_APPLICATION_CREDENTIALS_JSON"
 """The variable in which a Secret gives the text of a service account's key."""
 _FILE = "GOOGLE_APPLICATION_CREDENTIALS"
-_REASONS = {
+REASONS = {
     401: Reason.ARTIFACT_FORBIDDEN,
     403: Reason.ARTIFACT_FORBIDDEN,
     404: Reason.ARTIFACT_NOT_FOUND,
@@ -55,7 +55,7 @@ def reason(error: BaseException) -> Reason | None:
     while seen is not None:
         if type(seen).__name__ in _WITHOUT_CREDENTIALS:
             return Reason.ARTIFACT_FORBIDDEN
-        found = _REASONS.get(_status(seen))
+        found = REASONS.get(_status(seen))
         if found is not None:
             return found
         seen = seen.__cause__ or seen.__context__
@@ -67,8 +67,11 @@ def _status(error: BaseException) -> int:
     response = getattr(error, "response", None)
     if isinstance(response, Mapping):  # botocore
         return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    for name in ("status_code", "code"):  # azure-core, google-api-core
-        said = getattr(error, name, None)
+    for said in (
+        getattr(response, "status_code", None),  # requests
+        getattr(error, "status_code", None),  # azure-core
+        getattr(error, "code", None),  # google-api-core
+    ):
         if isinstance(said, int):
             return int(said)
     return 0

@@ -1,8 +1,11 @@
 """Registered models, from a real MLflow tracking server, by the init container's own command."""
 
+import contextlib
 import http.server
+import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import pytest
 import requests
@@ -73,6 +76,47 @@ def test_what_the_registry_has_not_is_not_found(registered, room, uri):
     assert "Traceback" not in log
 
 
+@dataclass
+class Before:
+    """What stands before the tracking server, and what it does to those who ask."""
+
+    address: str = ""
+    refuses: dict[str, int] = field(default_factory=dict)
+    """By how a path begins: the status that is answered."""
+
+
+@pytest.fixture
+def before(registered: str) -> Iterator[Before]:
+    """The tracking server, behind one that answers in its place where it is told to."""
+    told = Before()
+
+    class Gate(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status = next((status for begins, status in told.refuses.items() if self.path.startswith(begins)), 0)
+            if status:
+                self._answer(status, b"no", "text/plain")
+                return
+            answer = requests.get(f"{registered}{self.path}", timeout=30)
+            self._answer(answer.status_code, answer.content, answer.headers["Content-Type"])
+
+        def _answer(self, status: int, body: bytes, kind: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Stay quiet."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Gate)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    told.address = f"http://127.0.0.1:{server.server_port}"
+    yield told
+    server.shutdown()
+    server.server_close()
+
+
 @pytest.fixture
 def frail(registered: str) -> Iterator[str]:
     """The tracking server behind a line that breaks in the middle of each file, the first time it is asked for."""
@@ -109,9 +153,38 @@ def test_files_that_were_cut_off_are_asked_for_again(frail, room):
     assert (room / "artifact/MLmodel").is_file()
 
 
-def test_a_registry_that_does_not_answer_is_unreachable(room):
-    code, words, _ = fetched(room, "models:/iris/1", "http://127.0.0.1:9")
+@pytest.mark.parametrize(
+    ("uri", "port"),
+    [("models:/iris/1", 4040), ("models:/iris/403", 9), (f"models:/m-{'404' * 10}01", 9)],
+)
+def test_a_registry_that_does_not_answer_is_unreachable_whatever_numbers_it_and_the_version_have(room, uri, port):
+    with contextlib.suppress(OSError), socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))  # and nobody listens there
+
+        code, words, _ = fetched(room, uri, f"http://127.0.0.1:{port}")
 
     assert code == 1
-    assert words["reason"] == "ArtifactUnreachable"
-    assert "http://127.0.0.1:9" in words["message"]
+    assert words["reason"] == "ArtifactUnreachable", words
+    assert f"http://127.0.0.1:{port}" in words["message"]
+
+
+API, LISTING, FILES = (f"/api/2.0/mlflow{rest}" for rest in ("/", "-artifacts/artifacts?", "-artifacts/artifacts/"))
+
+
+@pytest.mark.parametrize(
+    ("begins", "status", "reason"),
+    [
+        (API, 401, "ArtifactForbidden"),
+        (API, 418, "ArtifactUnreachable"),
+        (LISTING, 403, "ArtifactForbidden"),
+        (LISTING, 404, "ArtifactNotFound"),
+        (FILES, 403, "ArtifactForbidden"),
+        (FILES, 404, "ArtifactNotFound"),
+    ],
+)
+def test_what_the_registry_answers_has_its_reason_wherever_it_answers_so(before, room, begins, status, reason):
+    before.refuses = {begins: status}
+
+    code, words, log = fetched(room, "models:/iris/1", before.address)
+
+    assert (code, words["reason"]) == (1, reason), log
