@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ferryman_server import log
-from ferryman_server.fetch import progress, stores
+from ferryman_server.fetch import location, progress, stores
 from ferryman_server.fetch import source as sources
 from ferryman_server.fetch.progress import Expect, unexpected
 from ferryman_server.reason import FatalError, Reason, first_line
@@ -47,6 +47,7 @@ def fetch(source: sources.Source, into: Path, *, limit: int, expect: Expect = un
             f"{source.uri} needs a registry, and MLFLOW_TRACKING_URI is not set; set it to the tracking server.",
         )
     mlflow = _import_client()
+    _guard(mlflow.store.artifact.artifact_repository_registry, source)
     try:
         with stores.credentials():
             listed = _bring(mlflow, source, into, limit, expect)
@@ -113,6 +114,21 @@ def _import_client() -> Any:
         for name in hidden:
             del sys.modules[name]
     return mlflow
+
+
+def _guard(repositories: Any, source: sources.Source) -> None:
+    """Let MLflow's client look at each location before it opens it, and at those that one leads to."""
+
+    def looking(open_repository: Any) -> Any:
+        def opened(where: str, *args: Any, **options: Any) -> Any:
+            if fault := location.refusal(where, os.environ["MLFLOW_TRACKING_URI"]):
+                raise FatalError(Reason.ARTIFACT_FORBIDDEN, f"{_named(source)} {fault}.")
+            return open_repository(where, *args, **options)
+
+        return opened
+
+    for scheme, open_repository in list(repositories.get_registered_artifact_repositories().items()):
+        repositories._artifact_repository_registry.register(scheme, looking(open_repository))
 
 
 def _where(client: Any, source: sources.Source) -> str:
