@@ -9,12 +9,14 @@ import errno
 import os
 import re
 import sys
+import urllib.parse
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ferryman_server import log
-from ferryman_server.fetch import location, progress, stores
+from ferryman_server.fetch import location, proxy, stores
 from ferryman_server.fetch import source as sources
+from ferryman_server.fetch.budget import Budget
 from ferryman_server.fetch.progress import Expect, unexpected
 from ferryman_server.reason import FatalError, Reason, first_line
 from ferryman_server.secrecy import redacted
@@ -63,21 +65,38 @@ def fetch(source: sources.Source, into: Path, *, limit: int, expect: Expect = un
 def _bring(mlflow: Any, source: sources.Source, into: Path, limit: int, expect: Expect) -> dict[str, int | None]:
     """Download the version's files; return the listing."""
     where = _where(mlflow.MlflowClient(), source)
+    if where.startswith("s3://"):
+        return _from_bucket(where, into, limit, expect)
     repository = mlflow.store.artifact.artifact_repository_registry.get_artifact_repository(where)
-    listed = _listing(repository, source)
-    total = sum(size or 0 for size in listed.values())
-    if total > limit:
+    listed, budget = _listing(repository, source), Budget(source.uri, limit)
+    sizes = [size for size in listed.values() if size is not None]
+    budget.foresee(sum(sizes))
+    expect(sum(sizes))
+    if location.proxied(where) and not (proxy.leads_to_bucket(repository) and len(sizes) == len(listed)):
+        proxy.bring(mlflow, repository, list(listed), into, name=source.uri, budget=budget)
+    elif len(sizes) == len(listed):
+        _download(mlflow, repository, into, listed)
+    else:
         raise FatalError(
             Reason.ARTIFACT_CORRUPT,
-            f"{source.uri} is {progress.size(total)}; the most a model may be is {progress.size(limit)}.",
+            f"{where} lists files without their sizes, so nobody can tell whether {source.uri} is too large; "
+            "let the tracking server keep it (mlflow-artifacts:).",
         )
-    expect(total)
-    _download(mlflow, repository, into, listed)
     return listed
 
 
+def _from_bucket(where: str, into: Path, limit: int, expect: Expect) -> dict[str, int | None]:
+    from ferryman_server.fetch import s3  # noqa: PLC0415
+
+    parts = urllib.parse.urlsplit(where)
+    s3.fetch(
+        sources.Source(sources.Kind.S3, where, parts.netloc, parts.path.strip("/")), into, limit=limit, expect=expect
+    )
+    return {}  # it compared the files with its own listing
+
+
 def _download(mlflow: Any, repository: Any, into: Path, listed: dict[str, int | None]) -> None:
-    """Download everything; of what was cut off, what is not here yet, until two attempts in a row bring nothing."""
+    """Let MLflow download everything; of what was cut off, what is not here yet, until two attempts bring nothing."""
     wanted, missing, fruitless = [""], len(listed), 0
     while True:
         try:
@@ -110,6 +129,9 @@ def _import_client() -> Any:
         import mlflow  # noqa: PLC0415 - only this source pays for it
         import mlflow.exceptions  # noqa: PLC0415
         import mlflow.store.artifact.artifact_repository_registry  # noqa: PLC0415
+        import mlflow.utils.credentials  # noqa: PLC0415
+        import mlflow.utils.request_utils  # noqa: PLC0415
+        import mlflow.utils.rest_utils  # noqa: PLC0415
     finally:
         for name in hidden:
             del sys.modules[name]
@@ -181,17 +203,15 @@ def _check(source: sources.Source, into: Path, listed: dict[str, int | None]) ->
 
 def _translated(source: sources.Source, error: Exception) -> FatalError:
     said, model = first_line(error), _named(source)
-    match _meant(error):
-        case Reason.ARTIFACT_NOT_FOUND:
-            return FatalError(
-                Reason.ARTIFACT_NOT_FOUND, f"{model} is not in the registry ({said}); check the name and the version."
-            )
-        case Reason.ARTIFACT_FORBIDDEN:
-            return FatalError(
-                Reason.ARTIFACT_FORBIDDEN,
-                f"The registry, or the store that it names, refused to give {model} ({said}); check the credentials "
-                "in the pod's Secret.",
-            )
+    meant = _meant(error)
+    if meant is Reason.ARTIFACT_NOT_FOUND:
+        return FatalError(meant, f"{model} is not in the registry ({said}); check the name and the version.")
+    if meant is Reason.ARTIFACT_FORBIDDEN:
+        return FatalError(
+            meant,
+            f"The registry, or the store that it names, refused to give {model} ({said}); check the credentials "
+            "in the pod's Secret.",
+        )
     return FatalError(
         Reason.ARTIFACT_UNREACHABLE,
         f"{model} could not be fetched ({said}); check that the tracking server, "

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from ferryman_server.fetch import source as sources
+from ferryman_server.fetch.budget import Budget
 from ferryman_server.reason import FatalError, Reason
 
 
@@ -18,8 +19,9 @@ def fetch(source: sources.Source, into: Path, *, mount: Path, limit: int) -> boo
     origin = (root / source.path).resolve()
     if not origin.is_relative_to(root):
         raise _leads_outside(source, origin)
+    budget = Budget(source.uri, limit)
     if origin.is_file():
-        _within(source, origin.stat().st_size, limit)
+        budget.take(origin.stat().st_size)
         shutil.copyfile(origin, into / origin.name)
         return True
     if not origin.is_dir():
@@ -27,11 +29,11 @@ def fetch(source: sources.Source, into: Path, *, mount: Path, limit: int) -> boo
             Reason.ARTIFACT_NOT_FOUND,
             f'Claim "{source.place}" has nothing at "{source.path}"; check the path in {source.uri}.',
         )
-    _copy_tree(source, origin, into, root=root, limit=limit)
+    _copy_tree(source, origin, into, root=root, budget=budget)
     return False
 
 
-def _copy_tree(source: sources.Source, origin: Path, into: Path, *, root: Path, limit: int) -> None:
+def _copy_tree(source: sources.Source, origin: Path, into: Path, *, root: Path, budget: Budget) -> None:
     total = 0
     for entry in sorted(origin.rglob("*")):
         target = into / entry.relative_to(origin)
@@ -41,20 +43,13 @@ def _copy_tree(source: sources.Source, origin: Path, into: Path, *, root: Path, 
             target.mkdir(parents=True, exist_ok=True)
         elif entry.is_file():
             total += entry.stat().st_size
-            _within(source, total, limit)
+            budget.take(entry.stat().st_size)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(entry, target)
     if total == 0:
         raise FatalError(
             Reason.ARTIFACT_NOT_FOUND,
             f'Claim "{source.place}" has an empty directory at "{source.path}"; put the model there.',
-        )
-
-
-def _within(source: sources.Source, count: int, limit: int) -> None:
-    if count > limit:
-        raise FatalError(
-            Reason.ARTIFACT_CORRUPT, f"{source.uri} is larger than the {limit} bytes that a model may have."
         )
 
 

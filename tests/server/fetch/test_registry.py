@@ -1,15 +1,20 @@
 """Registered models, from a real MLflow tracking server, by the init container's own command."""
 
 import contextlib
+import hashlib
 import http.server
+import json
+import os
 import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 import requests
 from server import process
+from server.fetch import relay
 from server.fetch.command import fetched
 
 from ferryman_server.fetch import digest
@@ -76,6 +81,9 @@ def test_what_the_registry_has_not_is_not_found(registered, room, uri):
     assert "Traceback" not in log
 
 
+API, LISTING, FILES = (f"/api/2.0/mlflow{rest}" for rest in ("/", "-artifacts/artifacts?", "-artifacts/artifacts/"))
+
+
 @dataclass
 class Before:
     """What stands before the tracking server, and what it does to those who ask."""
@@ -83,6 +91,9 @@ class Before:
     address: str = ""
     refuses: dict[str, int] = field(default_factory=dict)
     """By how a path begins: the status that is answered."""
+    forgets_sizes: bool = False
+    endless: bool = False
+    """A file has no end, and no length is said."""
 
 
 @pytest.fixture
@@ -96,8 +107,23 @@ def before(registered: str) -> Iterator[Before]:
             if status:
                 self._answer(status, b"no", "text/plain")
                 return
+            if told.endless and self.path.startswith(FILES):
+                self._go_on()
+                return
             answer = requests.get(f"{registered}{self.path}", timeout=30)
-            self._answer(answer.status_code, answer.content, answer.headers["Content-Type"])
+            body = answer.content
+            if told.forgets_sizes and self.path.startswith(LISTING):
+                files = answer.json()["files"]
+                body = json.dumps({"files": [{**one, "file_size": None} for one in files]}).encode()
+                body = body.replace(b', "file_size": null', b"")
+            self._answer(answer.status_code, body, answer.headers["Content-Type"])
+
+        def _go_on(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(bytes(64 * 1024))
 
         def _answer(self, status: int, body: bytes, kind: str) -> None:
             self.send_response(status)
@@ -149,7 +175,7 @@ def test_files_that_were_cut_off_are_asked_for_again(frail, room):
     code, words, log = fetched(room, "models:/iris/1", frail)
 
     assert (code, words) == (0, {}), log
-    assert "files did not come" in log
+    assert "ended the connection" in log
     assert (room / "artifact/MLmodel").is_file()
 
 
@@ -166,9 +192,6 @@ def test_a_registry_that_does_not_answer_is_unreachable_whatever_numbers_it_and_
     assert code == 1
     assert words["reason"] == "ArtifactUnreachable", words
     assert f"http://127.0.0.1:{port}" in words["message"]
-
-
-API, LISTING, FILES = (f"/api/2.0/mlflow{rest}" for rest in ("/", "-artifacts/artifacts?", "-artifacts/artifacts/"))
 
 
 @pytest.mark.parametrize(
@@ -188,3 +211,61 @@ def test_what_the_registry_answers_has_its_reason_wherever_it_answers_so(before,
     code, words, log = fetched(room, "models:/iris/1", before.address)
 
     assert (code, words["reason"]) == (1, reason), log
+
+
+def _logged(registered: str, scratch: Path, content: bytes) -> str:
+    """Register a version with one file more than it needs; return what to fetch it by."""
+    import mlflow
+
+    client = mlflow.MlflowClient(registered)
+    run = client.create_run("0")
+    (scratch / "weights.bin").write_bytes(content)
+    client.log_artifact(run.info.run_id, str(scratch / "weights.bin"), "model")
+    source = f"{run.info.artifact_uri}/model"
+    return f"models:/iris/{client.create_model_version('iris', source, run.info.run_id).version}"
+
+
+def test_a_file_of_the_registry_goes_on_where_it_was_cut_off(registered, room, tmp_path):
+    content = os.urandom(700_000)
+    uri = _logged(registered, tmp_path, content)
+
+    with relay.before(registered, after=400_000) as line:
+        code, words, log = fetched(room, uri, line.address)
+
+    assert (code, words) == (0, {}), log
+    assert line.cuts == 1
+    assert (room / "artifact/weights.bin").read_bytes() == content
+
+
+@pytest.mark.parametrize("forgets_sizes", [False, True])
+def test_a_version_larger_than_a_model_may_be_is_refused(before, room, forgets_sizes):
+    before.forgets_sizes = forgets_sizes
+
+    code, words, log = fetched(room, "models:/iris/1", before.address, FERRYMAN_MAX_ARTIFACT_BYTES="2000")
+
+    assert (code, words["reason"]) == (1, "ArtifactCorrupt"), log
+    assert "larger than 2.0 KB" in words["message"]
+    assert list(room.iterdir()) == []
+
+
+def test_a_file_without_an_end_is_stopped_while_it_comes(before, room):
+    before.forgets_sizes = before.endless = True
+
+    code, words, log = fetched(room, "models:/iris/1", before.address, FERRYMAN_MAX_ARTIFACT_BYTES="1000000")
+
+    assert (code, words["reason"]) == (1, "ArtifactCorrupt"), log
+    assert "larger than 1.0 MB" in words["message"]
+    assert list(room.iterdir()) == []
+
+
+def test_a_version_of_other_bytes_than_were_promised_is_refused(registered, room, tmp_path):
+    uri = _logged(registered, tmp_path, b"weights")
+    right = "sha256:" + hashlib.sha256(b"weights.bin\x007\x00weights").hexdigest()
+
+    code, words, _ = fetched(room, uri, registered, FERRYMAN_MODEL_DIGEST="sha256:" + "0" * 64)
+    assert (code, words["reason"]) == (1, "ArtifactCorrupt")
+    assert right in words["message"]
+    assert list(room.iterdir()) == []
+
+    code, words, log = fetched(room, uri, registered, FERRYMAN_MODEL_DIGEST=right)
+    assert code == 0, log

@@ -1,21 +1,26 @@
 """A fetch as the init container does it: from real servers on loopback, into an empty volume."""
 
 import contextlib
+import functools
 import hashlib
 import http.server
 import json
+import os
 import shutil
 import tarfile
 import threading
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from server.fetch import relay
 
 from ferryman_server import manifest as manifests
 from ferryman_server import settings as contract
 from ferryman_server.fetch import digest, progress, run
+from ferryman_server.fetch import s3 as s3_fetch
 from ferryman_server.reason import FatalError, Reason
 
 SETTINGS = contract.Settings("iris", allow_http=True, private_hosts=("127.0.0.1",))
@@ -163,7 +168,7 @@ def cutting(*marks: str) -> Iterator[tuple[str, type[Cutting]]]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ferryman_server.fetch.web._LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("ferryman_server.fetch.patience.LONGEST_WAIT", 0.01)
 
 
 def test_a_file_that_is_cut_off_goes_on_where_it_was(impatient, room):
@@ -364,6 +369,91 @@ def test_an_s3_endpoint_that_does_not_answer_is_named(s3, room, monkeypatch):
 
     assert error.reason is Reason.ARTIFACT_UNREACHABLE
     assert "http://127.0.0.1:9" in error.message
+
+
+def _put(s3: str, content: bytes) -> tuple[str, Callable[[bytes], object]]:
+    """Make a bucket with one object; return its address, and how to replace it."""
+    import boto3
+
+    client, name = boto3.client("s3", endpoint_url=s3, region_name="us-east-1"), f"big{uuid.uuid4().hex}"
+    client.create_bucket(Bucket=name)
+    replace = functools.partial(client.put_object, Bucket=name, Key="big/weights.bin")
+    replace(Body=content)
+    return f"s3://{name}/big", lambda content: replace(Body=content)
+
+
+@pytest.mark.parametrize("part", [s3_fetch._PART, 128 * 1024])
+def test_an_object_goes_on_where_it_was_cut_off(s3, room, impatient, monkeypatch, part):
+    content = os.urandom(1_000_000)
+    uri, _ = _put(s3, content)
+    monkeypatch.setattr(s3_fetch, "_PART", part)
+
+    with relay.before(s3, after=300_000) as line:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", line.address)
+        fetched = _fetch(room, uri)
+
+    assert fetched.files == {"weights.bin": len(content)}
+    assert (room / "artifact/weights.bin").read_bytes() == content
+    assert part < len(content) or line.cuts == 3
+
+
+def test_an_object_that_is_cut_off_again_and_again_is_given_up(s3, room, impatient, monkeypatch):
+    uri, _ = _put(s3, os.urandom(1_000_000))
+
+    with relay.before(s3, after=2_000) as line:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", line.address)
+        refused = _refused(room, uri)
+
+    assert refused.reason is Reason.ARTIFACT_UNREACHABLE
+    assert line.cuts == 21
+
+
+def test_an_object_that_is_replaced_meanwhile_is_no_mixture(s3, room, impatient, monkeypatch):
+    uri, replace = _put(s3, os.urandom(1_000_000))
+
+    with relay.before(s3, after=300_000) as line:
+        line.cut = lambda: replace(os.urandom(1_000_000))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", line.address)
+        refused = _refused(room, uri)
+
+    assert refused.reason is Reason.ARTIFACT_CORRUPT
+    assert "was replaced" in str(refused)
+    assert line.cuts == 1
+
+
+def test_an_object_of_other_bytes_than_were_promised_is_refused(s3, room):
+    uri, _ = _put(s3, b"weights")
+    right = "sha256:" + hashlib.sha256(b"weights.bin\x007\x00weights").hexdigest()
+
+    error = _refused(room, uri, model_digest="sha256:" + "0" * 64)
+
+    assert error.reason is Reason.ARTIFACT_CORRUPT
+    assert right in error.message
+    assert _fetch(room, uri, model_digest=right).digest == right
+
+
+# --- too much ---
+
+
+def test_a_bucket_larger_than_a_model_may_be_is_not_fetched(bucket, room):
+    error = _refused(room, f"s3://{bucket}/models/iris", max_artifact_bytes=999)
+
+    assert error.reason is Reason.ARTIFACT_CORRUPT
+    assert "larger than 999 B" in error.message
+    assert list(room.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["m", "m/b.bin"])
+def test_a_claim_larger_than_a_model_may_be_is_not_copied(tmp_path, room, path):
+    (tmp_path / "claim/m").mkdir(parents=True)
+    (tmp_path / "claim/m/a.bin").write_bytes(bytes(500))
+    (tmp_path / "claim/m/b.bin").write_bytes(bytes(1000))
+
+    error = _refused(room, f"pvc://claim/{path}", pvc_mount=tmp_path / "claim", max_artifact_bytes=999)
+
+    assert error.reason is Reason.ARTIFACT_CORRUPT
+    assert "larger than 999 B" in error.message
+    assert list(room.iterdir()) == []
 
 
 def test_the_manifest_tells_what_came(shop, room):
