@@ -4,6 +4,7 @@ import contextlib
 import functools
 import hashlib
 import http.server
+import io
 import json
 import os
 import shutil
@@ -207,6 +208,46 @@ def test_a_file_that_cannot_be_gone_on_with_is_given_up_soon(impatient, room):
 )
 def test_progress_says_how_far_and_how_long(here, total, seconds, said):
     assert progress.told(here, total, seconds) == said
+
+
+class Ear(io.StringIO):
+    """A log that somebody reads, until it says something."""
+
+    def __init__(self, awaited: str) -> None:
+        super().__init__()
+        self.awaited, self.heard = awaited, threading.Event()
+
+    def write(self, said: str) -> int:
+        if self.awaited in said:
+            self.heard.set()
+        return super().write(said)
+
+
+def test_who_reads_the_log_sees_how_far_a_download_is(room, monkeypatch):
+    ear = Ear("65.5 KB of 131.1 KB (50%) after ")
+    monkeypatch.setattr("sys.stderr", ear)
+    monkeypatch.setattr(progress, "_EVERY", 0.02)
+
+    class Halting(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(2 * 65536))
+            self.end_headers()
+            self.wfile.write(bytes(65536))
+            if ear.heard.wait(20):  # else the file stays half
+                self.wfile.write(bytes(65536))
+
+        def log_message(self, *_: object) -> None:
+            """Stay quiet."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Halting)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    fetched = _fetch(room, f"http://127.0.0.1:{server.server_port}/model.onnx")
+    server.shutdown()
+    server.server_close()
+
+    assert fetched.bytes == 2 * 65536
+    assert f"Fetching {fetched.uri}: {ear.awaited}" in ear.getvalue()
 
 
 def test_more_bytes_than_a_model_may_be_are_not_written(shop, room):
