@@ -1,5 +1,6 @@
 """Credentials of a pod stay out of the words that it leaves."""
 
+import base64
 import json
 import subprocess
 import sys
@@ -28,6 +29,50 @@ def test_a_text_loses_the_key_inside_a_connection_string():
     environment = {"AZURE_STORAGE_CONNECTION_STRING": "AccountName=a;AccountKey=planted-azure-0451==;Endpoint=x"}
 
     assert secrecy.redacted("signed with planted-azure-0451==", environment) == "signed with (hidden)"
+
+
+def _basic(pair: str) -> str:
+    return base64.b64encode(pair.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"MLFLOW_TRACKING_USERNAME": "planted-me", "MLFLOW_TRACKING_PASSWORD": "planted-pass:0451"},
+        {"MLFLOW_TRACKING_URI": "http://planted-me:planted-pass%3A0451@registry:5000/path"},
+    ],
+)
+def test_a_text_loses_a_password_as_http_carries_it(environment):
+    said = f"sent Authorization: Basic {_basic('planted-me:planted-pass:0451')} with planted-pass:0451"
+
+    assert secrecy.redacted(said, environment) == "sent Authorization: Basic (hidden) with (hidden)"
+
+
+def test_a_text_loses_the_pieces_of_a_google_key():
+    key = {
+        "type": "service_account",
+        "client_email": "reader@tests.iam.gserviceaccount.com",
+        "private_key_id": "planted-id-0451",
+        "private_key": "-----BEGIN KEY-----\nplantedMIIEvQ0451\nplantedIBADAN0451\n-----END KEY-----\n",
+        "client_secret": "planted-client-0451",
+    }
+    environment = {"GOOGLE_APPLICATION_CREDENTIALS_JSON": json.dumps(key, indent=2)}
+
+    said = secrecy.redacted(
+        "reader@tests.iam.gserviceaccount.com, planted-id-0451: plantedIBADAN0451 is no key, nor is "
+        f"{json.dumps(key['private_key'])}, and planted-client-0451",
+        environment,
+    )
+
+    assert "planted" not in said
+    assert said.startswith("reader@tests.iam.gserviceaccount.com, (hidden): (hidden) is no key, nor is ")
+
+
+@pytest.mark.parametrize("text", ['{"private_key": ["planted', '["planted-0451"]', '{"private_key": 7}'])
+def test_a_key_that_is_none_hides_itself_alone(text):
+    assert (
+        secrecy.redacted(f"{text} is no key", {"GOOGLE_APPLICATION_CREDENTIALS_JSON": text}) == "(hidden) is no key"
+    )
 
 
 def test_the_last_words_of_a_pod_have_none(monkeypatch, tmp_path):
