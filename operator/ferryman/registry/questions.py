@@ -24,6 +24,12 @@ OTHERS = ("mlflow.", "ferryman.")
 PAGE = 100
 """With so many models on a page an answer stays far below its bound."""
 
+TOO_LONG = "an answer of more than"
+"""What `bounds` says of an answer that it cuts off."""
+
+Page = dict[RegistryReference, tuple[str, ResolvedModel | None]]
+"""Aliases with the version that each stands for, and all that is to be known of it if the page says that, too."""
+
 log = logging.getLogger(__name__)
 
 
@@ -47,8 +53,13 @@ def look_up(tracking: str, uri: str, name: RegistryReference) -> ResolvedModel |
     # an answer of nothing, or of another question, would read as a version without a number
     if found.name != name.name or str(found.version) != (name.version or str(found.version)) or not found.version:
         return away(tracking, f"an answer that does not speak of {uri}")
+    return _resolved(uri, found)
+
+
+def _resolved(uri: str, found: Any) -> ResolvedModel:
+    """Return a registered version as it was found."""
     return ResolvedModel(
-        uri=f"models:/{name.name}/{found.version}",
+        uri=f"models:/{found.name}/{found.version}",
         requested=uri,
         version=str(found.version),
         source=found.source or None,
@@ -76,21 +87,27 @@ def _moment(milliseconds: int | None) -> datetime | None:
     return datetime.fromtimestamp(milliseconds // 1000, UTC) if milliseconds else None
 
 
-def aliases(tracking: str, token: str | None) -> tuple[dict[RegistryReference, str], str | None]:
+def aliases(tracking: str, token: str | None, size: int) -> tuple[Page, str | None] | None:
     """Ask for a page of the aliases of all models, from a thread; return their versions, and what asks for the next.
 
-    Nothing, and no next page, where that cannot be had: each is asked for itself then.
+    Nothing, and no next page, where that cannot be had: each is asked for itself then. None for a page that is longer
+    than an answer may be, and has to be asked for in smaller ones.
     """
-    found: dict[RegistryReference, str] = {}
+    found: Page = {}
     try:
         mlflow, _ = client.connected(tracking)
-        page = mlflow.search_registered_models(max_results=PAGE, page_token=token)
+        page = mlflow.search_registered_models(max_results=size, page_token=token)
     except Exception as error:  # noqa: BLE001 what a broken registry can raise has no end
+        if TOO_LONG in str(error) and size > 1:
+            return None
         log.info("MLflow at %s does not list its aliases: %s", tracking, redacted(str(error)))
         return found, None
     for model in page:
+        latest = {str(each.version): each for each in model.latest_versions or ()}
         for alias, version in (model.aliases or {}).items():
-            found[RegistryReference(name=model.name, alias=alias)] = str(version)
+            whole = latest.get(str(version))
+            name = RegistryReference(name=model.name, alias=alias)
+            found[name] = (str(version), _resolved(f"models:/{model.name}@{alias}", whole) if whole else None)
     return found, page.token or None
 
 
