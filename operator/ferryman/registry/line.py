@@ -39,6 +39,7 @@ class Line:
         self._timeout = settings.registry_timeout_seconds
         self._clock = clock
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="registry")
+        self._free = asyncio.Semaphore(threads)
         self._under_way = 0
         self._failures = 0
         """How many questions in a row were not answered."""
@@ -64,8 +65,13 @@ class Line:
     async def tell(
         self, question: Callable[Given, Said], *args: Given.args, **options: Given.kwargs
     ) -> Said | Unresolved:
-        """Ask, and wait for it however long it takes: given up, it could come after what follows it."""
-        return await self._asked(None, lambda: question(*args, **options))
+        """Ask once a thread is free, and wait however long it takes: given up, it could come after what follows it.
+
+        Of a server that is silent by then nothing is asked.
+        """
+        async with self._free:
+            silence = self.silence()
+            return silence if silence is not None else await self._asked(None, lambda: question(*args, **options))
 
     async def _asked(self, patience: float | None, question: Callable[[], Said]) -> Said | Unresolved:
         began = self._clock()

@@ -109,9 +109,6 @@ class Scribe(Generic[Key]):
     async def _told(self, entry: Entry) -> Unresolved | None:
         """Tell one entry; return what kept it from being told."""
         registry = self._registries.at(entry.registry)
-        silence = registry.writes.silence()
-        if silence is not None:
-            return silence
         registry.turns.owe(2 if isinstance(entry, Alias) and entry.instead_of is not None else 1)
         server = entry.registry or self._settings.tracking_uri
         return await registry.writes.tell(_write, server, entry, self._guard)
