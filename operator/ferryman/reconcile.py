@@ -32,6 +32,7 @@ from ferryman.followers import Followers
 from ferryman.look import Failing, Look
 from ferryman.observed import Observed
 from ferryman.outcome import Notice, Resource, Unresolved
+from ferryman.registry import answers
 from ferryman.registry.scribe import Scribe
 from ferryman.registry.several import Registries
 from ferryman.registry.signatures import Signatures
@@ -153,6 +154,8 @@ class Reconciler:
     async def _described(self, source: ModelSource, resource: Resource) -> ResolvedModel | Unresolved:
         """Return what a source means now, and, of a version that is new here, what was logged with it."""
         found, standing = await self.registries.resolve(source, resource.status.models()), resource.status
+        if found == answers.later(source.uri):
+            found = self._as_it_was(resource, source) or found
         if isinstance(found, Unresolved) or self._given_up(resource, found):
             return found
         serving = [
@@ -161,6 +164,16 @@ class Reconciler:
         if any(model.same_bytes(found) for model in serving):
             return found
         return await self.signatures.described(found, *serving[:1])
+
+    def _as_it_was(self, resource: Resource, source: ModelSource) -> ResolvedModel | None:
+        """Return what a source meant at the last look at an object at rest: until it is asked for, it rests on."""
+        standing = resource.status
+        underway = standing.candidate or standing.rejected or standing.withdrawn
+        if underway or standing.observed_generation != resource.meta.generation:
+            return None
+        kept = [each.model for each in (standing.stable, standing.challenger) if each is not None]
+        meant = (source.uri, self.registries.named(source))
+        return next((model for model in kept if (model.requested, model.registry) == meant), None)
 
     async def _breaks(self, resource: Resource, resolved: ResolvedModel | Unresolved) -> tuple[str, ...] | None:
         """Return what a version that is about to become the candidate breaks; None where nobody can tell.

@@ -17,11 +17,11 @@ import pytest
 
 from ferryman.api.conditions import Reason
 from ferryman.api.modeldeployment import ModelDeploymentSpec, ModelSource, ObjectMeta
-from ferryman.api.revision import Rejected, ResolvedModel
+from ferryman.api.revision import Rejected, ResolvedModel, Revision
 from ferryman.api.status import ModelDeploymentStatus
 from ferryman.cluster.queue import Key, Queue
 from ferryman.followers import Followers
-from ferryman.outcome import NOTHING_TOLD, Resource, Tag, Unresolved
+from ferryman.outcome import NOTHING_TOLD, Resource, Tag
 from ferryman.reconcile import Reconciler
 from ferryman.registry import client
 from ferryman.registry.answers import Registry
@@ -29,9 +29,11 @@ from ferryman.registry.questions import PAGE
 from ferryman.registry.scribe import Scribe
 from ferryman.registry.several import Registries
 from ferryman.registry.signatures import Signatures
+from ferryman.registry.turns import AT_ONCE
 from ferryman.render import revision
 from ferryman.settings import Settings
 
+FOLLOWED = "models:/fraud@champion"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TIMEOUT = 1.0
 HANGS_SECONDS = 60.0
@@ -181,43 +183,69 @@ async def test_what_one_registry_does_not_take_keeps_nothing_from_another(server
     scribe.close()
 
 
+class Fraud:
+    """An operator's looks at one model that follows an alias, as far as they ask the registry."""
+
+    def __init__(self, chosen: Settings) -> None:
+        self.registries = Registries(chosen, time.monotonic)
+        self.settings = chosen
+        self._reconciler = Reconciler(
+            *(cast(Any, None) for _ in range(3)),
+            registries=self.registries,
+            signatures=Signatures(chosen, time.monotonic, self.registries),
+            scribe=cast(Any, None),
+            followers=Followers(),
+            recorder=cast(Any, None),
+            settings=chosen,
+            now=lambda: NOW,
+        )
+        said = {"name": "fraud", "namespace": "ml", "uid": "u", "resourceVersion": "1", "generation": 1}
+        self._meta = ObjectMeta.model_validate(said)
+        self._spec = ModelDeploymentSpec.model_validate({"model": {"uri": FOLLOWED}})
+
+    def version(self, number: str) -> Revision:
+        model = ResolvedModel(uri=f"models:/fraud/{number}", requested=FOLLOWED, version=number, source="s3://m")
+        return revision.wished("fraud", self._spec, model, self.settings, NOW)
+
+    async def look(self, verbs: dict[str, str] | None = None, **standing: Any) -> str | None:
+        """Look; return the version that the alias is taken for, if it is for any."""
+        status = ModelDeploymentStatus(observed_generation=1, stable=self.version("1"), **standing)
+        resource = Resource(self._meta, self._spec, status, verbs or {})
+        resolved, _ = await self._reconciler._resolve(Key("ml", "fraud"), resource)
+        await self._reconciler._breaks(resource, resolved)
+        return resolved.version if isinstance(resolved, ResolvedModel) else None
+
+
+@pytest.fixture
+def fraud(servers: tuple[Server, Server]) -> Iterator[Fraud]:
+    one = Fraud(settings(*servers))
+    yield one
+    one.registries.close()
+
+
 async def test_a_version_that_was_rejected_is_not_read_again_until_somebody_wants_it(
-    servers: tuple[Server, Server],
+    servers: tuple[Server, Server], fraud: Fraud
 ) -> None:
-    well, ill = servers
-    chosen = settings(well, ill)
-    registries = Registries(chosen, time.monotonic)
-    reconciler = Reconciler(
-        *(cast(Any, None) for _ in range(3)),
-        registries=registries,
-        signatures=Signatures(chosen, time.monotonic, registries),
-        scribe=cast(Any, None),
-        followers=Followers(),
-        recorder=cast(Any, None),
-        settings=chosen,
-        now=lambda: NOW,
-    )
-    spec = ModelDeploymentSpec.model_validate({"model": {"uri": "models:/fraud@champion"}})
-    said = {"name": "fraud", "namespace": "ml", "uid": "u", "resourceVersion": "1", "generation": 1}
-    meta = ObjectMeta.model_validate(said)
-    first = ResolvedModel(uri="models:/fraud/1", requested="models:/fraud@champion", version="1", source="s3://m")
-    bad = first.model_copy(update={"uri": "models:/fraud/2", "version": "2"})
-    names = [revision.wished("fraud", spec, model, chosen, NOW) for model in (first, bad)]
-    rejected = Rejected(revision=names[1].revision, reason=Reason.LOAD_FAILED, message="", time=NOW)
-    standing = ModelDeploymentStatus(stable=names[0], rejected=rejected)
+    well, _ = servers
+    bad = fraud.version("2").revision
+    rejected = Rejected(revision=bad, reason=Reason.LOAD_FAILED, message="", time=NOW)
 
-    async def look(verbs: dict[str, str]) -> None:
-        resource = Resource(meta, spec, standing, verbs)
-        resolved, _ = await reconciler._resolve(Key("ml", "fraud"), resource)
-        assert not isinstance(resolved, Unresolved)
-        assert resolved.version == "2"
-        await reconciler._breaks(resource, resolved)
-
-    await look({})
+    assert await fraud.look(rejected=rejected) == "2"
     assert "get-artifact" not in well.asked
-    await look({"retry": names[1].revision})
+    assert await fraud.look({"retry": bad}, rejected=rejected) == "2"
     assert well.asked.count("get-artifact") == 2
-    registries.close()
+
+
+async def test_an_operator_that_starts_among_many_takes_no_alias_for_what_stable_was_while_something_is_under_way(
+    fraud: Fraud,
+) -> None:
+    rejected = Rejected(revision=fraud.version("2").revision, reason=Reason.LOAD_FAILED, message="", time=NOW)
+    assert fraud.registries.at(None).turns.take(AT_ONCE), "it is others' turn"
+
+    assert await fraud.look() == "1", "what rests, rests on"
+    assert await fraud.look(candidate=fraud.version("2")) is None
+    assert await fraud.look(rejected=rejected) is None
+    assert await fraud.look(withdrawn=fraud.version("2").revision) is None
 
 
 async def test_a_list_with_long_words_is_read_in_shorter_pages_and_that_is_said_once(

@@ -216,9 +216,10 @@ class Registry:
         found = next((model for model in pinned if model.requested == uri), None)
         if found is None:
             return None
-        now = self._clock()
-        lasts = 0.0 if reference.moves(uri) else VERSION_SECONDS
-        known = self._known[uri] = _Known(found, at=-math.inf, until=now + lasts, good=found)
+        moves, now = reference.moves(uri), self._clock()
+        # others may know an alias to have moved since: it is only what the registry's list is compared with
+        answer, until = (later(uri), now) if moves else (found, now + VERSION_SECONDS)
+        known = self._known[uri] = _Known(answer, at=-math.inf, until=until, good=found)
         return known
 
     @contextmanager
