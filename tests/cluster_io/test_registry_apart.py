@@ -48,6 +48,7 @@ class Server:
         self.hangs: set[str] = set()
         self.asked: list[str] = []
         self.description = ""
+        self.hiccups = 0
         self._stopped = threading.Event()
         world = self
 
@@ -55,7 +56,7 @@ class Server:
             def do_GET(self) -> None:
                 parts = urllib.parse.urlsplit(self.path)
                 payload = world.answer(parts.path, dict(urllib.parse.parse_qsl(parts.query)))
-                self.send_response(200)
+                self.send_response(200 if payload else 500)
                 self.send_header("Content-Length", str(len(payload)))
                 self.end_headers()
                 with contextlib.suppress(OSError):  # nobody waits any more
@@ -81,6 +82,9 @@ class Server:
         if what in self.hangs:
             self._stopped.wait(HANGS_SECONDS)
         match what:
+            case "get-artifact" if self.hiccups:
+                self.hiccups -= 1
+                return b""
             case "get-artifact":
                 return b"signature: {inputs: '[]', outputs: '[]'}"
             case "search":
@@ -234,6 +238,18 @@ async def test_a_version_that_was_rejected_is_not_read_again_until_somebody_want
     assert "get-artifact" not in well.asked
     assert await fraud.look({"retry": bad}, rejected=rejected) == "2"
     assert well.asked.count("get-artifact") == 2
+
+
+async def test_a_hiccup_while_a_version_is_compared_lets_it_wait_and_not_through(
+    servers: tuple[Server, Server], fraud: Fraud
+) -> None:
+    well, _ = servers
+    well.hiccups = 1
+
+    assert await fraud.look() is None
+    assert fraud.registries.at(None).owed() == [FOLLOWED], "it is looked at again in a moment"
+    assert await fraud.look() == "2"
+    assert well.asked.count("get-artifact") == 3
 
 
 async def test_an_operator_that_starts_among_many_takes_no_alias_for_what_stable_was_while_something_is_under_way(

@@ -54,6 +54,8 @@ class Signatures:
         self._clock = clock
         self._registries = registries or Registries(settings, clock)
         self._known: dict[tuple[str, str], Described] = {}
+        self._failed: set[tuple[str, str]] = set()
+        """Those that could not be read once, and are asked for once more."""
         self._again_at: dict[tuple[str, str], float] = {}
         """When it may be asked again for those of whom nobody could say anything."""
 
@@ -85,9 +87,15 @@ class Signatures:
         key = (server, uri)
         if key in self._known or self._clock() < self._again_at.get(key, 0.0):
             return self._known.get(key)
-        found = await self._registries.at(registry).read(wanted, uri, _ask, server, named)
+        asked = self._registries.at(registry)
+        found = await asked.read(wanted, uri, _ask, server, named)
+        if isinstance(found, Unresolved) and key not in self._failed and not asked.files.ails():
+            self._failed.add(key)  # one hiccup lets no version through that breaks its callers
+            asked.owe(wanted)
+            found = None
         if found is None:
             return answers.later(wanted)
+        self._failed.discard(key)
         if isinstance(found, Unresolved):
             self._again_at = {other: at for other, at in self._again_at.items() if at > self._clock()}
             self._again_at[key] = self._clock() + REMEMBER_FAILURE_SECONDS
