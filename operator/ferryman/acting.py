@@ -63,14 +63,21 @@ async def act(
     mesh = kinds.VIRTUAL_SERVICE.plural in present
     if kinds.MODEL_DEPLOYMENT.plural not in present:
         log.warning("the cluster does not know ModelDeployments yet; waiting for the CRD")
-    registries, signatures, followers = Registries(chosen, clock), Signatures(chosen, clock), Followers()
-    scribe: Scribe[Key] = Scribe(chosen, clock, lease.guard, moved=registries.forget, wake=lambda key: queue.add(key))  # noqa: PLW0108 the queue comes later
+    registries, followers = Registries(chosen, clock), Followers()
+    scribe: Scribe[Key] = Scribe(
+        chosen,
+        clock,
+        lease.guard,
+        moved=registries.forget,
+        wake=lambda key: queue.add(key),  # noqa: PLW0108 the queue comes later
+        registries=registries,
+    )
     reconciler = Reconciler(
         client=api,
         mesh=Mesh(api, clock, present=mesh),
         nodes=Nodes(api, clock),
         registries=registries,
-        signatures=signatures,
+        signatures=Signatures(chosen, clock, registries),
         scribe=scribe,
         followers=followers,
         recorder=Recorder(lambda event: api.create(kinds.EVENT, event), clock, platform.node()),
@@ -110,9 +117,8 @@ async def act(
         await _end([writer], WRITER_STOPS_SECONDS)
         await lease.release()
         await _end(parts, STOP_SECONDS)
-        registries.close()
-        signatures.close()
         scribe.close()
+        registries.close()
     return ending
 
 

@@ -16,7 +16,7 @@ class Followers:
 
     def follows(self, key: Key, *uris: str, server: str | None = None) -> None:
         """Take in everything that a ModelDeployment names now."""
-        self._uris[key] = tuple((server, uri) for uri in uris if reference.registered(uri))
+        self._uris[key] = tuple((server, uri) for uri in uris if reference.registry_reference(uri))
 
     def gone(self, key: Key) -> None:
         """Forget a ModelDeployment."""

@@ -32,9 +32,12 @@ from ferryman.followers import Followers
 from ferryman.look import Failing, Look
 from ferryman.observed import Observed
 from ferryman.outcome import Notice, Resource, Unresolved
+from ferryman.registry import answers
 from ferryman.registry.scribe import Scribe
 from ferryman.registry.several import Registries
 from ferryman.registry.signatures import Signatures
+from ferryman.render import revision
+from ferryman.rollout.verbs import Verb
 from ferryman.settings import Settings
 
 LOOK_SECONDS = 60.0
@@ -45,9 +48,6 @@ AFTER_WRITE_SECONDS = 2.0
 
 STARTING_SECONDS = 10.0
 """When to look again at pods that are to start: what keeps them from it may show in Events alone, or on nodes."""
-
-UNRESOLVED_SECONDS = 10.0
-"""When to ask again for a model that nobody could name."""
 
 log = logging.getLogger(__name__)
 
@@ -102,12 +102,12 @@ class Reconciler:
             await self._refuse(meta, look, reading.fault(error))
             return None
 
-        resolved, challenger = await self._resolve(key, spec, standing)
-        breaks = await self._breaks(standing, resolved)
+        resource = Resource(meta, spec, standing, reading.verbs(body))
+        resolved, challenger = await self._resolve(key, resource)
+        breaks = await self._breaks(resource, resolved)
         observed = await observe.observe(self.client, self.mesh, meta, self.now(), _serving(standing))
         if _room_matters(spec, standing):
             observed = replace(observed, nodes=await self.nodes())
-        resource = Resource(meta, spec, standing, reading.verbs(body))
         told = self.scribe.told(key)
         decided = plan.plan(
             resource, observed, resolved, self.settings, self.now(), challenger=challenger, told=told, breaks=breaks
@@ -137,41 +137,62 @@ class Reconciler:
             (decided.wake_after, True),
             (AFTER_WRITE_SECONDS, recorded or writes > 0),
             (STARTING_SECONDS, _starts(decided.status, observed)),
-            (UNRESOLVED_SECONDS, isinstance(resolved, Unresolved) or isinstance(challenger, Unresolved)),
             (told_again, True),
         )
         return min((seconds for seconds, due in waits if due and seconds is not None), default=None)
 
     async def _resolve(
-        self, key: Key, spec: ModelDeploymentSpec, standing: ModelDeploymentStatus
+        self, key: Key, resource: Resource
     ) -> tuple[ResolvedModel | Unresolved, ResolvedModel | Unresolved | None]:
         """Return what a spec's model and its challenger mean now, and be told when that changes."""
-        other = spec.challenger()
+        spec, other = resource.spec, resource.spec.challenger()
         sources = [each.model for each in (spec, other) if each is not None]
         self.followers.follows(key, *(source.uri for source in sources), server=self.registries.named(spec.model))
-        found = await asyncio.gather(*(self._described(source, standing) for source in sources))
+        found = await asyncio.gather(*(self._described(source, resource) for source in sources))
         return found[0], found[1] if other is not None else None
 
-    async def _described(self, source: ModelSource, standing: ModelDeploymentStatus) -> ResolvedModel | Unresolved:
+    async def _described(self, source: ModelSource, resource: Resource) -> ResolvedModel | Unresolved:
         """Return what a source means now, and, of a version that is new here, what was logged with it."""
-        found = await self.registries.resolve(source)
-        if isinstance(found, Unresolved):
+        found, standing = await self.registries.resolve(source, resource.status.models()), resource.status
+        if found == answers.later(source.uri):
+            found = self._as_it_was(resource, source) or found
+        if isinstance(found, Unresolved) or self._given_up(resource, found):
             return found
-        return found.described_by(standing.models()) or await self.signatures.described(found)
+        serving = [
+            each.model for each in (standing.stable, standing.candidate, standing.challenger) if each is not None
+        ]
+        return found.described_by(serving) or await self.signatures.described(found, *serving[:1])
 
-    async def _breaks(
-        self, standing: ModelDeploymentStatus, resolved: ResolvedModel | Unresolved
-    ) -> tuple[str, ...] | None:
+    def _as_it_was(self, resource: Resource, source: ModelSource) -> ResolvedModel | None:
+        """Return what a source meant at the last look at an object at rest: until it is asked for, it rests on."""
+        standing = resource.status
+        underway = standing.candidate or standing.rejected or standing.withdrawn
+        if underway or standing.observed_generation != resource.meta.generation:
+            return None
+        kept = [each.model for each in (standing.stable, standing.challenger) if each is not None]
+        meant = (source.uri, self.registries.named(source))
+        return next((model for model in kept if (model.requested, model.registry) == meant), None)
+
+    async def _breaks(self, resource: Resource, resolved: ResolvedModel | Unresolved) -> tuple[str, ...] | None:
         """Return what a version that is about to become the candidate breaks; None where nobody can tell.
 
         One that is the candidate was compared when it was named.
         """
-        if isinstance(resolved, Unresolved) or standing.stable is None:
+        standing = resource.status
+        if isinstance(resolved, Unresolved) or standing.stable is None or self._given_up(resource, resolved):
             return None
         candidate = standing.candidate.model if standing.candidate is not None else None
         if candidate is not None and candidate.same_bytes(resolved):
             return None
         return await self.signatures.breaks(standing.stable.model, resolved)
+
+    def _given_up(self, resource: Resource, resolved: ResolvedModel) -> bool:
+        """Tell whether a version was rejected, and nobody wants it again: it becomes nothing, whatever it takes."""
+        rejected = resource.status.rejected
+        if rejected is None or Verb.RETRY in resource.verbs:
+            return False
+        wished = revision.wished(resource.meta.name, resource.spec, resolved, self.settings, self.now())
+        return wished.revision == rejected.revision
 
     async def _refuse(self, meta: ObjectMeta, look: Look, message: str) -> None:
         """Say that the spec cannot be honoured; everything that serves is left as it is."""

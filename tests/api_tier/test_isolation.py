@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import statistics
 import threading
 import time
 from collections.abc import Iterator
@@ -128,17 +129,26 @@ def test_a_model_whose_writes_always_fail_says_so_and_slows_nobody(behind: Rest,
 
 
 def test_many_models_that_nobody_can_name_slow_nobody(behind: Rest, kubectl: Kubectl) -> None:
+    def times(*names: str) -> list[float]:
+        """Return how long each model takes to serve, one after another."""
+        took = []
+        for name in names:
+            began = time.monotonic()
+            [model] = served(kubectl, name)
+            model.rests("Stable", "100/0", within=UNDISTURBED)
+            took.append(time.monotonic() - began)
+        return took
+
     behind.start()
+    times("first")  # after which everything has been met once
+    before = times("before-1", "before-2", "before-3")
     poison = [f"poison-{number}" for number in range(30)]
     kubectl.apply(*(body(name, f"models:/{name}@champion") for name in poison))
+    during = times("one", "two", "three")
     last = Served(kubectl, poison[-1])
     until(lambda: last.condition("ModelResolved").get("reason") == "RegistryUnavailable", what="all have been seen")
+    during += times("four", "five", "six")
 
-    times = []
-    for name in ("one", "two", "three"):
-        [model] = served(kubectl, name)
-        began = time.monotonic()
-        model.rests("Stable", "100/0", within=UNDISTURBED)
-        times.append(time.monotonic() - began)
-
-    assert min(times) < UNDISTURBED / 2, "a registry that is silent has not every worker listening to it"
+    print(f"seconds to serve alone {before}, beside {len(poison)} that nobody can name {during}")
+    for some in (during[:3], during[3:]):
+        assert statistics.median(some) < 1.5 * max(before), "a registry that is silent has not every worker listening"

@@ -20,7 +20,8 @@ import pytest
 from ferryman.api.conditions import Reason
 from ferryman.api.revision import ResolvedModel
 from ferryman.outcome import Unresolved
-from ferryman.registry.answers import REMEMBER_FAILURE_SECONDS, Registry
+from ferryman.registry.answers import Registry
+from ferryman.registry.line import REMEMBER_FAILURE_SECONDS
 from ferryman.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -323,7 +324,7 @@ async def test_a_registry_that_keeps_one_waiting_in_vain_keeps_no_other_waiting(
 
 async def test_a_registry_that_is_back_is_asked_by_all_again(mlflow: Mlflow, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr("ferryman.registry.answers.SLOW", 0.0)  # whatever fails is taken for silence
+    monkeypatch.setattr("ferryman.registry.line.SLOW", 0.0)  # whatever fails is taken for silence
     ahead = [0.0]
     registry = Registry(Settings(tracking_uri=mlflow.url), lambda: time.monotonic() + ahead[0])
     mlflow.down = True

@@ -20,7 +20,8 @@ from ferryman.api.conditions import Reason
 from ferryman.api.revision import ResolvedModel
 from ferryman.outcome import Tag, Unresolved
 from ferryman.registry import client, scribe
-from ferryman.registry.answers import REMEMBER_FAILURE_SECONDS, Registry
+from ferryman.registry.answers import Registry
+from ferryman.registry.line import REMEMBER_FAILURE_SECONDS
 from ferryman.registry.secrecy import HIDDEN
 from ferryman.registry.signatures import Signatures
 from ferryman.settings import Settings

@@ -125,12 +125,12 @@ async def test_what_cannot_be_had_is_not_asked_for_at_every_look(
     monkeypatch.setattr("ferryman.registry.client.get", away)
     signatures = Signatures(Settings(tracking_uri=tracking.tracking_uri), lambda: now[0])
 
-    for moment in (1.0, 2.0, REMEMBER_FAILURE_SECONDS, REMEMBER_FAILURE_SECONDS + 2):
+    for moment in (1.0, 2.0, 3.0, REMEMBER_FAILURE_SECONDS, REMEMBER_FAILURE_SECONDS + 2):
         now[0] = moment
         assert await signatures.of("models:/signed/99") is None
 
     signatures.close()
-    assert asked == [1.0, REMEMBER_FAILURE_SECONDS + 2]
+    assert asked == [1.0, 2.0, REMEMBER_FAILURE_SECONDS + 2]
 
 
 async def test_a_404_of_a_proxy_is_no_answer_for_ever(

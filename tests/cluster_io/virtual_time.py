@@ -1,10 +1,14 @@
-"""An event loop whose clock jumps instead of waiting: hours of backoff in a millisecond, the same at each run."""
+"""An event loop whose clock jumps instead of waiting: hours of backoff in a millisecond, the same at each run.
+
+What threads do takes no time at all: the clock stands still for as long as the loop waits for one.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -17,9 +21,10 @@ class _Selector(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
+        self.in_threads = 0
 
     def select(self, timeout: float | None = None) -> list[Any]:
-        ready = super().select(0)
+        ready = super().select(None if self.in_threads and timeout != 0 else 0)
         if not ready:
             assert timeout is not None, "everything waits, and nothing will ever happen"
             self.now += max(timeout, MOMENT)
@@ -33,6 +38,15 @@ class _Loop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._virtual.now
+
+    def run_in_executor(self, executor: Executor | None, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+        self._virtual.in_threads += 1
+        done = super().run_in_executor(executor, func, *args)
+        done.add_done_callback(self._back)
+        return done
+
+    def _back(self, _: asyncio.Future[Any]) -> None:
+        self._virtual.in_threads -= 1
 
 
 def run(coroutine: Coroutine[Any, Any, Result]) -> Result:

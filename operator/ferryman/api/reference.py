@@ -136,12 +136,6 @@ def registry_reference(uri: str) -> RegistryReference | None:
     return RegistryReference(name=name, version=version)
 
 
-def registered(uri: str) -> bool:
-    """Tell whether a URI names a registered model: one of which the registry may have news."""
-    named = registry_reference(uri)
-    return named is not None and bool(named.name)
-
-
 def names(uri: str, model: str) -> bool:
     """Tell whether a URI names a registered model."""
     named = registry_reference(uri)

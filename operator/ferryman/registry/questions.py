@@ -32,6 +32,12 @@ OTHERS = ("mlflow.", "ferryman.")
 PAGE = 100
 """With so many models on a page an answer stays far below its bound."""
 
+TOO_LONG = "an answer of more than"
+"""What `bounds` says of an answer that it cuts off."""
+
+Page = dict[RegistryReference, tuple[str, ResolvedModel | None]]
+"""Aliases with the version that each stands for, and all that is to be known of it if the page says that, too."""
+
 log = logging.getLogger(__name__)
 
 
@@ -63,12 +69,18 @@ def _version(tracking: str, found: Any, uri: str, name: RegistryReference) -> Re
         return away(tracking, f"an answer that does not speak of {uri}")
     if len(source) > MOST_PLACE:
         return away(tracking, f"an answer with a source of {len(source)} characters")
+    return _resolved(uri, found, _location(tracking, name.name, number, source))
+
+
+def _resolved(uri: str, found: Any, location: str | None) -> ResolvedModel:
+    """Return a registered version as it was found."""
+    number = str(found.version)
     return ResolvedModel(
-        uri=f"models:/{name.name}/{number}",
+        uri=f"models:/{found.name}/{number}",
         requested=uri,
         version=number,
-        source=_public(source),
-        location=_location(tracking, name.name, number, source),
+        source=_public(str(found.source or "")),
+        location=location,
         run_id=str(found.run_id or "")[:MOST_TEXT] or None,
         digest=_digest(found.tags or {}),
         release=_release(found.tags or {}),
@@ -91,6 +103,11 @@ def _location(tracking: str, name: str, version: str, source: str) -> str | None
             place = str(mlflow.get_model_version_download_uri(name, version))
         except failure:
             return None
+    return _safe(place)
+
+
+def _safe(place: str) -> str | None:
+    """Return an address that may stand in a status and in a pod; None for another."""
     return place if place and place == _public(place) and len(place) <= MOST_PLACE else None
 
 
@@ -124,22 +141,38 @@ def _moment(milliseconds: int | None) -> datetime | None:
     return None
 
 
-def aliases(tracking: str, token: str | None) -> tuple[dict[RegistryReference, str], str | None]:
+def aliases(tracking: str, token: str | None, size: int) -> tuple[Page, str | None] | None:
     """Ask for a page of the aliases of all models, from a thread; return their versions, and what asks for the next.
 
-    Nothing, and no next page, where that cannot be had: each is asked for itself then.
+    Nothing, and no next page, where that cannot be had: each is asked for itself then. None for a page that is longer
+    than an answer may be, and has to be asked for in smaller ones.
     """
-    found: dict[RegistryReference, str] = {}
+    found: Page = {}
     try:
         mlflow, _ = client.connected(tracking)
-        page = mlflow.search_registered_models(max_results=PAGE, page_token=token)
+        page = mlflow.search_registered_models(max_results=size, page_token=token)
     except Exception as error:  # noqa: BLE001 what a broken registry can raise has no end
+        if TOO_LONG in str(error) and size > 1:
+            return None
         log.info("MLflow at %s does not list its aliases: %s", tracking, redacted(str(error)))
         return found, None
     for model in page:
+        latest = {str(each.version): each for each in model.latest_versions or ()}
         for alias, version in (model.aliases or {}).items():
-            found[RegistryReference(name=model.name, alias=alias)] = str(version)
+            whole, name = latest.get(str(version)), RegistryReference(name=model.name, alias=alias)
+            found[name] = (str(version), _listed(f"models:/{model.name}@{alias}", whole) if whole else None)
     return found, page.token or None
+
+
+def _listed(uri: str, found: Any) -> ResolvedModel | None:
+    """Return a version as a list has it; None if it has to be asked for by itself.
+
+    Where a logged model lies would be one more question for each, so the pods ask.
+    """
+    source = str(found.source or "")
+    if len(source) > MOST_PLACE or not NUMBER.fullmatch(str(found.version)):
+        return None
+    return _resolved(uri, found, None if source.startswith("models:/") else _safe(source))
 
 
 def _logged(tracking: str, model: Any, uri: str, wanted: str) -> ResolvedModel | Unresolved:
@@ -153,7 +186,7 @@ def _logged(tracking: str, model: Any, uri: str, wanted: str) -> ResolvedModel |
         uri=uri,
         requested=uri,
         source=_public(place),
-        location=place if place and place == _public(place) else None,
+        location=_safe(place),
         run_id=model.source_run_id or None,
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -12,9 +11,9 @@ from ferryman.api.conditions import Reason
 from ferryman.outcome import NOTHING_TOLD, Alias, Entry, Tag, Told, Unresolved
 from ferryman.registry import client, questions
 from ferryman.registry.secrecy import redacted
+from ferryman.registry.several import Registries
 from ferryman.settings import Settings
 
-THREADS = 2
 FIRST_WAIT, LAST_WAIT = 4.0, 60.0
 """Seconds between attempts at what failed; each twice as long as the one before."""
 MISSING = frozenset({"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"})
@@ -43,6 +42,7 @@ class Scribe(Generic[Key]):
         *,
         moved: Callable[[str], None],
         wake: Callable[[Key], None],
+        registries: Registries | None = None,
     ) -> None:
         """`guard` raises where this operator may not write, `moved` hears of a model whose alias was set."""
         self._settings = settings
@@ -50,7 +50,7 @@ class Scribe(Generic[Key]):
         self._guard = guard
         self._moved = moved
         self._wake = wake
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="scribe")
+        self._registries = registries or Registries(settings, clock)
         self._pages: dict[Key, _Page] = {}
 
     def told(self, key: Key) -> Told:
@@ -86,7 +86,7 @@ class Scribe(Generic[Key]):
         for page in self._pages.values():
             if page.task is not None:
                 page.task.cancel()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._registries.close()
 
     async def _write(self, key: Key, page: _Page, entries: tuple[Entry, ...]) -> None:
         failure: Unresolved | None = None
@@ -110,13 +110,11 @@ class Scribe(Generic[Key]):
         self._wake(key)
 
     async def _told(self, entry: Entry) -> Unresolved | None:
-        """Tell one entry; return what kept it from being told.
-
-        However long it takes it is waited for: given up, it could come after what follows it.
-        """
-        loop = asyncio.get_running_loop()
+        """Tell one entry; return what kept it from being told."""
+        registry = self._registries.at(entry.registry)
+        registry.turns.owe(2 if isinstance(entry, Alias) and entry.instead_of is not None else 1)
         server = entry.registry or self._settings.tracking_uri
-        return await loop.run_in_executor(self._threads, _write, server, entry, self._guard)
+        return await registry.writes.tell(_write, server, entry, self._guard)
 
 
 def _write(tracking: str, entry: Entry, guard: Callable[[], None] | None) -> Unresolved | None:

@@ -10,7 +10,6 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +18,9 @@ import yaml
 from ferryman.api import reference
 from ferryman.api.reference import RegistryReference
 from ferryman.api.revision import ResolvedModel
-from ferryman.registry import client
-from ferryman.registry.secrecy import redacted
+from ferryman.outcome import Unresolved
+from ferryman.registry import answers, client
+from ferryman.registry.several import Registries
 from ferryman.rollout import compatibility
 from ferryman.rollout.compatibility import Released, Signature, Value
 from ferryman.settings import Settings
@@ -33,7 +33,6 @@ MOST_KNOWN = 1024
 MOST_SAID = 16
 MOST_TEXT = 128
 """So many flavours, inputs or outputs are told one by one, each in so many characters."""
-THREADS = 2
 REMEMBER_FAILURE_SECONDS = 60.0
 """So long a look is not held up again by a version of which nobody can say anything."""
 
@@ -51,45 +50,59 @@ class Described:
 class Signatures:
     """The signatures of registered versions."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], float], registries: Registries | None = None) -> None:
+        """Ask as the registries do that look-ups use, if there are some."""
         self._settings = settings
         self._clock = clock
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="signatures")
+        self._registries = registries or Registries(settings, clock)
         self._known: dict[tuple[str, str], Described] = {}
+        self._failed: set[tuple[str, str]] = set()
+        """Those that could not be read once, and are asked for once more."""
         self._again_at: dict[tuple[str, str], float] = {}
         """When it may be asked again for those of whom nobody could say anything."""
 
     async def of(self, uri: str, registry: str | None = None) -> Signature | None:
         """Return what a version takes and gives; None where it does not say, or nobody can be asked now."""
-        found = await self._read(uri, registry)
-        return found.signature if found is not None else None
+        found = await self._read(uri, registry, uri)
+        return found.signature if isinstance(found, Described) else None
 
-    async def described(self, model: ResolvedModel) -> ResolvedModel:
-        """Return a version together with what was logged with it, as far as that is to be had now."""
-        found = await self._read(model.uri, model.registry)
-        if found is None:
+    async def described(self, model: ResolvedModel, *others: ResolvedModel) -> ResolvedModel | Unresolved:
+        """Return a version together with what was logged with it, as far as that is to be had at all.
+
+        Unresolved if it, or what it will be compared with, has to wait for its turn.
+        """
+        found, *beside = [await self._read(each.uri, each.registry, model.requested) for each in (model, *others)]
+        if any(isinstance(each, Unresolved) for each in (found, *beside)):
+            return answers.later(model.requested)
+        if not isinstance(found, Described):
             return model
         signature = found.signature or Signature()
         sides = {"inputs": signature.inputs, "outputs": signature.outputs}
         said = {side: _said([_in_words(value) for value in values or ()]) for side, values in sides.items()}
         return model.model_copy(update={"flavors": _said(list(found.flavors)), **said})
 
-    async def _read(self, uri: str, registry: str | None) -> Described | None:
+    async def _read(self, uri: str, registry: str | None, wanted: str) -> Described | Unresolved | None:
+        """Read a version's file for who follows a URI; None where nobody can, an Unresolved if it has to wait."""
         named, server = reference.registry_reference(uri), registry or self._settings.tracking_uri
         if named is None or named.version is None or not server:
             return None
         key = (server, uri)
         if key in self._known or self._clock() < self._again_at.get(key, 0.0):
             return self._known.get(key)
-        patience = self._settings.registry_timeout_seconds + 1.0
-        asked = asyncio.get_running_loop().run_in_executor(self._threads, _ask, server, named)
-        try:
-            found = await asyncio.wait_for(asked, patience)
-        except Exception as error:  # noqa: BLE001 what a broken registry can raise has no end
+        asked = self._registries.at(registry)
+        found = await asked.read(wanted, uri, _ask, server, named)
+        if isinstance(found, Unresolved) and key not in self._failed and not asked.files.ails():
+            self._failed.add(key)  # one hiccup lets no version through that breaks its callers
+            asked.owe(wanted)
+            found = None
+        if found is None:
+            return answers.later(wanted)
+        self._failed.discard(key)
+        if isinstance(found, Unresolved):
             self._ask_later(key)
-            log.info("nobody says what %s takes: %s", uri, redacted(str(error)) or type(error).__name__)
+            log.info("nobody says what %s takes: %s", uri, found.message)
             return None
-        if found is None:  # or a proxy says so while the server is away: no answer for ever
+        if found == Described():  # or a proxy says so while the server is away: no answer for ever
             self._ask_later(key)
             return None
         if len(self._known) >= MOST_KNOWN:
@@ -114,15 +127,15 @@ class Signatures:
 
     def close(self) -> None:
         """Let the threads go; a question under way is not waited for."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._registries.close()
 
 
-def _ask(tracking: str, named: RegistryReference) -> Described | None:
+def _ask(tracking: str, named: RegistryReference) -> Described:
     """Fetch a version's MLmodel, from a thread."""
     query = {"name": named.name, "version": str(named.version), "path": "MLmodel"}
     answer = client.get(tracking, "/model-versions/get-artifact", query)
     if answer is None:
-        return None
+        return Described()
     if len(answer) > MOST_BYTES:
         raise ValueError(f"its MLmodel has more than {MOST_BYTES} bytes")
     return read(answer)
