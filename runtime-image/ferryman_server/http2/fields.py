@@ -42,10 +42,12 @@ class Reader:
         if found is not None:
             return found
         before = self._table.changes, self._table.maxsize
-        fields = _checked(stream, self._read(block))
-        if (self._table.changes, self._table.maxsize) != before:
+        given = self._read(block)
+        moved = (self._table.changes, self._table.maxsize) != before
+        if moved:  # also by a request that is refused
             self._kept.clear()
-        elif len(self._kept) < _MOST_KEPT:
+        fields = _checked(stream, given)
+        if not moved and len(self._kept) < _MOST_KEPT:
             self._kept[block] = fields
         return fields
 
