@@ -28,7 +28,7 @@ class Model:
     predict: Callable[[Rows], Answer]
     outputs: tuple[Tensor, ...] = ()
     packages: dict[str, str] = field(default_factory=dict)
-    batches: bool = True  # False where the graph fixes its number of rows
+    batches: bool = True  # False where the graph fixes its number of rows, or may look from one row at another
     quick: bool = False  # safe in any thread, so that a short run need not leave the event loop
     optimization: Optimization | None = None
     guest: Guest | None = None  # reads KServe's protocols for itself

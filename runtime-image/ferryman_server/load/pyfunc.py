@@ -32,7 +32,8 @@ def load(root: Path, context: contexts.Context) -> Model:
                 raise InvalidInputError(f"The model does not take this input: {first_line(error)}") from error
             raise
 
-    return Model("mlflow", schema, predict, packages={"mlflow": mlflow.__version__})
+    # a model may look at all rows that it is given, so it is given those of one request
+    return Model("mlflow", schema, predict, packages={"mlflow": mlflow.__version__}, batches=False)
 
 
 def _given(rows: Rows, schema: Schema) -> Any:
