@@ -41,8 +41,11 @@ _PATIENCE = {
 }
 
 
-def fetch(source: sources.Source, into: Path, *, limit: int, expect: Expect = unexpected) -> None:
-    """Download the version's files and check each against the listing."""
+def fetch(source: sources.Source, into: Path, *, limit: int, pinned: str = "", expect: Expect = unexpected) -> None:
+    """Download the version's files, from where they are `pinned` to be or else the registry says, and check each."""
+    if pinned.startswith("s3://"):  # no registry is needed for it, nor the time that its client takes to be imported
+        _from_bucket(pinned, into, limit, expect)
+        return
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         raise FatalError(
             Reason.ARTIFACT_UNREACHABLE,
@@ -52,7 +55,7 @@ def fetch(source: sources.Source, into: Path, *, limit: int, expect: Expect = un
     _guard(mlflow.store.artifact.artifact_repository_registry, source)
     try:
         with stores.credentials():
-            listed = _bring(mlflow, source, into, limit, expect)
+            listed = _bring(mlflow, source, pinned, into, limit=limit, expect=expect)
     except FatalError:
         raise
     except Exception as error:  # each store's client has errors of its own
@@ -62,9 +65,11 @@ def fetch(source: sources.Source, into: Path, *, limit: int, expect: Expect = un
     _check(source, into, listed)
 
 
-def _bring(mlflow: Any, source: sources.Source, into: Path, limit: int, expect: Expect) -> dict[str, int | None]:
+def _bring(
+    mlflow: Any, source: sources.Source, pinned: str, into: Path, *, limit: int, expect: Expect
+) -> dict[str, int | None]:
     """Download the version's files; return the listing."""
-    where = _where(mlflow.MlflowClient(), source)
+    where = pinned or _where(mlflow.MlflowClient(), source)
     if where.startswith("s3://"):
         return _from_bucket(where, into, limit, expect)
     repository = mlflow.store.artifact.artifact_repository_registry.get_artifact_repository(where)

@@ -66,7 +66,7 @@ def _download(
         case sources.Kind.REGISTRY:
             from ferryman_server.fetch import registry  # noqa: PLC0415
 
-            registry.fetch(source, into, limit=limit, expect=expect)
+            registry.fetch(source, into, limit=limit, pinned=settings.model_location, expect=expect)
             return None
         case sources.Kind.S3:
             from ferryman_server.fetch import s3  # noqa: PLC0415

@@ -59,6 +59,45 @@ def test_a_version_whose_files_lie_in_a_bucket_is_fetched_from_there(registered,
     assert (code, words["reason"]) == (1, "ArtifactNotFound"), log
 
 
+def test_a_version_comes_from_the_bucket_that_was_pinned_while_the_registry_is_away(s3, room, shelf):
+    import boto3
+
+    store = boto3.client("s3", endpoint_url=s3, region_name="us-east-1")
+    store.create_bucket(Bucket="pinned")
+    for path in digest.files(shelf.mlflow_onnx()):
+        store.upload_file(str(shelf.mlflow_onnx() / path), "pinned", f"7/model/{path}")
+    keys = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key", "AWS_ENDPOINT_URL": s3}
+
+    code, words, log = fetched(
+        room, "models:/iris/7", "http://127.0.0.1:9", FERRYMAN_MODEL_LOCATION="s3://pinned/7/model", **keys
+    )
+
+    assert (code, words) == (0, {}), log
+    assert digest.files(room / "artifact") == digest.files(shelf.mlflow_onnx())
+
+
+def test_a_version_comes_from_the_place_that_was_pinned_although_its_number_is_gone(registered, room):
+    import mlflow
+
+    client = mlflow.MlflowClient(registered)
+    place = client.get_model_version_download_uri("iris", "3")
+
+    code, words, log = fetched(room, "models:/iris/77", registered, FERRYMAN_MODEL_LOCATION=place)
+
+    assert place.startswith("mlflow-artifacts:"), place
+    assert (code, words) == (0, {}), log
+    assert (room / "artifact/MLmodel").is_file()
+
+
+@pytest.mark.parametrize(
+    "place", ["http://169.254.169.254/latest", "file:///etc", "mlflow-artifacts://other.example/1"]
+)
+def test_a_place_that_is_not_gone_to_is_not_gone_to_although_it_was_pinned(registered, room, place):
+    code, words, _ = fetched(room, "models:/iris/3", registered, FERRYMAN_MODEL_LOCATION=place)
+
+    assert (code, words["reason"]) == (1, "ArtifactForbidden"), words
+
+
 def test_a_logged_model_is_fetched_by_its_own_id(registered, room):
     import mlflow
 
