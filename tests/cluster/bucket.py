@@ -1,4 +1,4 @@
-"""An S3 server with one bucket beside the cluster: models lie there, and pods fetch them by the account of a Secret."""
+"""An S3 server with one bucket beside the cluster: models lie there, and pods fetch them by a Secret's account."""
 
 from __future__ import annotations
 
