@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -102,11 +102,15 @@ async def read(client: Client, kubectl: Kubectl) -> Body:
     return await client.get(kinds.DEPLOYMENT, kubectl.namespace, "fraud-1")
 
 
-async def write_what_is_there(client: Client, kubectl: Kubectl, body: Body) -> int:
-    """Apply over what stands; look again, as the operator does, when its controller has told of a pod meanwhile."""
+async def write_what_is_there(
+    client: Client, kubectl: Kubectl, *objects: Body, scale: Callable[[str], Scale] | None = None
+) -> int:
+    """Write over what stands; look again, as the operator does, when its controller has told of a pod meanwhile."""
     for _ in range(20):
+        seen = await read(client, kubectl)
+        scales = (scale(seen["metadata"]["resourceVersion"]),) if scale is not None else ()
         with contextlib.suppress(errors.Conflict):
-            return await write(client, kubectl, body, seen=(await read(client, kubectl),))
+            return await write(client, kubectl, *objects, seen=(seen,), scales=scales)
     raise AssertionError("its controller never rests")
 
 
@@ -140,9 +144,7 @@ async def test_pods_are_taken_away_only_from_what_was_seen(client: Client, kubec
         await write(client, kubectl, seen=(old,), scales=(Scale("fraud-1", 2, seen=version),))
     assert (await read(client, kubectl))["spec"]["replicas"] == 0
 
-    new = await read(client, kubectl)
-    fresh = Scale("fraud-1", 2, seen=new["metadata"]["resourceVersion"])
-    assert await write(client, kubectl, seen=(new,), scales=(fresh,)) == 1
+    assert await write_what_is_there(client, kubectl, scale=lambda version: Scale("fraud-1", 2, seen=version)) == 1
     assert (await read(client, kubectl))["spec"]["replicas"] == 2
 
 
