@@ -10,6 +10,7 @@ from ferryman_server.rest.message import RefusedError, Response
 from ferryman_server.serving import Serving
 
 _MOST_SHOWN = 200  # characters of a path that is not here
+_DOCUMENTS = frozenset({"/docs", "/openapi.json"})
 _V1_MODEL = re.compile(r"/v1/models/([^/:]+)(?:/versions/([^/:]+))?(/metadata|:\w+)?")
 _V2_MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(/ready|/infer)?")
 
@@ -26,11 +27,11 @@ def describe(
     """The answer to any request that is not a prediction."""
     if path in predicts:
         raise RefusedError(405, f"{method} is not for {path}; use POST.", (b"allow", b"POST"))
-    if method not in {"GET", "HEAD"} and not _prediction_of_another(path):
+    if method not in {"GET", "HEAD"} and _is_read(path):
         raise RefusedError(405, f"{method} is not for {path}; use GET.", (b"allow", b"GET"))
     if page := _PAGES.get(path):
         return page(serving, measures)
-    if path in {"/docs", "/openapi.json"}:
+    if path in _DOCUMENTS:
         return _documents(path, headers, serving)
     if found := _V1_MODEL.fullmatch(path):
         return _v1_status(found, serving)
@@ -73,9 +74,12 @@ def _v2_status(found: re.Match[str], serving: Serving) -> Response:
     return message.answer(about.model(serving.plane.model, serving))
 
 
-def _prediction_of_another(path: str) -> bool:
-    """A POST to a model that is not ours deserves "no such model", not "use GET"."""
-    return path.endswith((":predict", "/infer")) or ":" in path
+def _is_read(path: str) -> bool:
+    """Whether GET has an answer there; a prediction of a model that is not ours deserves "no such model" instead."""
+    if path in _PAGES or path in _DOCUMENTS:
+        return True
+    prediction = ":" in path or path.endswith("/infer")
+    return not prediction and bool(_V1_MODEL.fullmatch(path) or _V2_MODEL.fullmatch(path))
 
 
 def _readiness(serving: Serving) -> Response:

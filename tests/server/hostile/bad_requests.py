@@ -329,7 +329,9 @@ LINES = (
     _json("iris", "/v1/models/iris/versions/7:regress", "another verb", {}, 'no verb "regress"', status=404),
     _json("iris", "/v2/models/iris/versions/-7/infer", "a negative version", {}, 'no version "-7"', status=404),
     _json("iris", "/v1/models/%ff%00%0d%0a:predict", "a model that is no text", {}, "no model", status=404),
-    _json("iris", "/v2/repository/index", "a part of the protocol that is not served", {}, "use GET", status=405),
+    _json(
+        "iris", "/v2/repository/index", "a part of the protocol that is not served", {}, "Nothing is at", status=404
+    ),
     Bad("iris", V1, "the wrong method", b"", "use POST", 405, method="PUT"),
     Bad("iris", "/healthz", "the wrong method of a probe", b"", "use GET", 405, method="DELETE"),
     Bad("iris", "/" + "a" * 5_000, "a path of 5 KB", b"", "Nothing is at", 404, method="GET"),

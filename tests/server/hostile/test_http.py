@@ -239,7 +239,7 @@ async def test_a_body_without_end_that_nobody_asked_for_ends_the_connection(serv
         answer = await client.ask(wire.request(b"", CHUNKED, path=b"/nowhere", length=False))
         more = await client.answers(*[chunk] * 400)
 
-    assert (answer.status, more) == (405, [])
+    assert (answer.status, more) == (404, [])
 
 
 async def test_curl_that_offers_http2_is_answered(served):

@@ -88,6 +88,9 @@ def _v2(**changed: object) -> dict[str, object]:
         ("/v1/models/iris:classify", {}, 404, 'no verb "classify"; use :predict'),
         ("/v1/models/iris:explain", {}, 404, 'no verb "explain"; use :predict'),
         ("/v1/models/iris", {}, 405, "use GET"),
+        ("/docs", {}, 405, "use GET"),
+        ("/predict", {}, 404, "Nothing is at /predict; predictions are at /invocations, /v1/models/iris"),
+        ("/predictions/iris", {}, 404, "predictions are at /invocations"),
     ],
 )
 async def test_bad_input_is_refused_with_a_sentence(shelf, path, body, status, told):
