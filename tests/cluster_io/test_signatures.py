@@ -166,6 +166,12 @@ def test_a_file_whose_parts_stand_for_each_other_costs_no_more_than_its_length()
         assert found.flavors in {(), ("sklearn",)}
 
 
+@pytest.mark.parametrize("file", [b"x: " + b"[" * 100_000, b"x: [" + b"1, " * 50_000 + b"1]"], ids=["deep", "wide"])
+def test_a_file_that_takes_more_to_read_than_it_is_long_is_refused(file: bytes) -> None:
+    with pytest.raises(ValueError, match="too many parts, or too deep"):
+        read(file)
+
+
 def test_what_an_older_mlflow_called_optional_is_not_needed() -> None:
     said = [{"name": "hour", "type": "long", "optional": True}, {"name": "day", "type": "long", "optional": False}]
 

@@ -29,6 +29,8 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The same in C, where there is one: a file of the size below would keep Python busy for seconds."""
 MOST_BYTES = 1024 * 1024
 """A signature of ten thousand columns is smaller."""
+MOST_PARTS, DEEPEST = 20_000, 32
+"""So many keys, words and lists, and so deep, are in no such file that MLflow writes."""
 MOST_KNOWN = 1024
 MOST_SAID = 16
 MOST_TEXT = 128
@@ -143,6 +145,7 @@ def _ask(tracking: str, named: RegistryReference) -> Described:
 
 def read(mlmodel: bytes) -> Described:
     """Read an MLmodel file (https://mlflow.org/docs/latest/ml/model, and .../model/signatures)."""
+    _shallow(mlmodel)
     body = yaml.load(mlmodel, Loader=LOADER)  # noqa: S506 it is a safe one
     body = body if isinstance(body, Mapping) else {}
     said, flavors = body.get("signature"), body.get("flavors")
@@ -151,6 +154,15 @@ def read(mlmodel: bytes) -> Described:
         signature = Signature(_values(said.get("inputs")), _values(said.get("outputs")))
     named = flavors.items() if isinstance(flavors, Mapping) else ()
     return Described(tuple(_flavor(*each) for each in named), signature)
+
+
+def _shallow(mlmodel: bytes) -> None:
+    """Refuse a file that takes far more to read than it is long: of a deep one the loader in C dies, and we do."""
+    depth = 0
+    for parts, event in enumerate(yaml.parse(mlmodel, Loader=LOADER)):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if parts > MOST_PARTS or depth > DEEPEST:
+            raise ValueError("its MLmodel has too many parts, or too deep ones")
 
 
 def _flavor(name: str, about: Any) -> str:
