@@ -8,6 +8,7 @@ import pytest
 from cluster import served as serving
 from cluster.served import ACT_SECONDS
 
+from ferrydemo import patience
 from ferrydemo.kube import Kube
 from ferrydemo.modeldeployment import ModelDeployment, condition
 
@@ -31,6 +32,12 @@ def claim(installed: Kube, namespace: str) -> Iterator[str]:
         "spec": {**common, "volumeName": name, "resources": {"requests": size}},
     }
     installed.apply([volume, wish])
+    path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/weights"
+
+    def bound() -> bool:
+        return ((installed.get(path) or {}).get("status") or {}).get("phase") == "Bound"
+
+    patience.until("the claim to be bound", bound, ACT_SECONDS)  # else it is the scheduler that says what is missing
     yield "weights"
     installed.kubectl("delete", "persistentvolume", name, "--wait=false")
 
