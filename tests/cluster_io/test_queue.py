@@ -243,3 +243,22 @@ def test_a_short_rest_does_not_shorten_the_wait_that_grows() -> None:
         return world.failures
 
     assert virtual_time.run(story()) == [1.0, 1.0, 1.0, 1.6, 3.2, 6.4, 12.8]
+
+
+def test_objects_whose_looks_hang_again_and_again_leave_half_of_the_workers_to_everybody_else() -> None:
+    async def story() -> list[tuple[float, str]]:
+        async def hangs_but_churn(key: Key) -> float | None:
+            if key == CHURN:
+                return None
+            await asyncio.sleep(60)
+            raise RuntimeError("no answer in time")
+
+        world = World(hangs_but_churn, workers=4)
+        for number in range(10):
+            world.queue.add(Key("default", f"hangs-{number}"))
+        # each has failed once after three minutes at the latest
+        asked = [200.0 + 7 * turn for turn in range(20)]
+        await world.during(400, *((after, lambda: world.queue.add(CHURN)) for after in asked))
+        return [(at, name) for at, name in world.looks if name == "churn"]
+
+    assert virtual_time.run(story()) == [(200.0 + 7 * turn, "churn") for turn in range(20)]
