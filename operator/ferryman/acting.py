@@ -18,11 +18,12 @@ from ferryman import handlers, metrics, watchdog, webhook
 from ferryman.clock import Steady
 from ferryman.cluster import discovery, errors, kinds
 from ferryman.cluster.client import Client
+from ferryman.cluster.kinds import Kind
 from ferryman.cluster.lease import Alone, Lease
 from ferryman.cluster.mesh import Mesh
 from ferryman.cluster.nodes import Nodes
 from ferryman.cluster.queue import Key, Queue
-from ferryman.cluster.sweep import Sweep
+from ferryman.cluster.sweep import Sweep, watched
 from ferryman.events import Recorder
 from ferryman.followers import Followers
 from ferryman.news import News
@@ -88,7 +89,7 @@ async def act(
     queue = Queue(looks, _failed, workers=chosen.workers, clock=clock)
     sweep = Sweep(api, chosen.namespaces, mesh=mesh, lost=metrics.lost_event)
     resync = watchdog.Resync(clock, chosen.resync_seconds)
-    dog.watch(watchdog.Watches(), resync, looks.overdue)
+    dog.watch(watchdog.Watches(_watched(present), clock), resync, looks.overdue)
     news = News(partial(_ask_again, registries, followers, queue), asyncio.get_running_loop().call_later)
     receiver.heard = news.heard
     metrics.act(queue.depth)
@@ -218,6 +219,13 @@ def _failed(key: Key, error: Exception, delay: float) -> None:
     trace = None if isinstance(error, errors.ClusterError) else error  # those say all there is to say
     said = str(error) or repr(error)
     log.log(level, "%s/%s: %s; again in %.1f s", key.namespace, key.name, said, delay, exc_info=trace)
+
+
+def _watched(present: frozenset[str]) -> Iterator[Kind]:
+    """Return the kinds that are to be watched; ours only when it is there."""
+    if kinds.MODEL_DEPLOYMENT.plural in present:
+        yield kinds.MODEL_DEPLOYMENT
+    yield from watched(mesh=kinds.VIRTUAL_SERVICE.plural in present)
 
 
 def _where(chosen: Settings) -> str:

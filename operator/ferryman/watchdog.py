@@ -7,8 +7,9 @@ sign answers with a sentence when something is wrong. The process ends with it, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
+from ferryman.cluster.kinds import Kind
 from ferryman.cluster.queue import Key
 
 LOOK_SECONDS = 1.0
@@ -20,6 +21,9 @@ OVERDUE_SECONDS = 90.0
 """How long a look may take that is to be cut off after a minute."""
 
 SLACK_SECONDS = 60.0
+
+BEGIN_SECONDS = 30.0
+"""Until when each watch has to have begun."""
 
 Clock = Callable[[], float]
 Sign = Callable[[], str | None]
@@ -59,10 +63,14 @@ OBSERVERS = ("resource observer", "namespace observer")
 class Watches:
     """kopf's watches, and who starts them: each that was there has to stay.
 
-    kopf 1.45 ends with the first that is gone, but some seconds later.
+    kopf 1.45 ends with the first that is gone, but some seconds later. It looks for kinds once, at its start, and
+    says nothing of one that is not there: an apiserver that denied it at that moment would leave us deaf to it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, expected: Iterable[Kind], clock: Clock) -> None:
+        self._expected = tuple(map(_watcher, expected))
+        self._clock = clock
+        self._begun = clock()
         self._seen: set[str] = set()
 
     def __call__(self) -> str | None:
@@ -71,7 +79,17 @@ class Watches:
         alive = {name for name in names if name.startswith("watcher for ") or name in OBSERVERS}
         self._seen |= alive
         missing = sorted(self._seen - alive)
-        return f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} gone" if missing else None
+        if missing:
+            return f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} gone"
+        if self._clock() - self._begun < BEGIN_SECONDS:
+            return None
+        never = [name for name in self._expected if not any(each.startswith(f"{name}@") for each in alive)]
+        return f"there is no {', '.join(never)}: the apiserver denied that kind when it was asked" if never else None
+
+
+def _watcher(kind: Kind) -> str:
+    """Return how kopf calls the task that watches a kind, up to the namespace."""
+    return f"watcher for {'.'.join(filter(None, (kind.plural, kind.version, kind.group)))}"
 
 
 class Resync:

@@ -8,8 +8,18 @@ import pytest
 
 from cluster_io import virtual_time
 from ferryman import watchdog
+from ferryman.cluster import kinds
 from ferryman.cluster.queue import Key
-from ferryman.watchdog import LAG_SECONDS, OVERDUE_SECONDS, SLACK_SECONDS, Looks, Resync, Watchdog, Watches
+from ferryman.watchdog import (
+    BEGIN_SECONDS,
+    LAG_SECONDS,
+    OVERDUE_SECONDS,
+    SLACK_SECONDS,
+    Looks,
+    Resync,
+    Watchdog,
+    Watches,
+)
 
 
 class Clock:
@@ -22,7 +32,7 @@ class Clock:
 @pytest.mark.parametrize("name", ["watcher for pods.v1@None", "resource observer", "namespace observer"])
 def test_a_watch_that_ended_or_will_never_begin_is_named(name: str) -> None:
     async def story() -> tuple[str | None, str | None, str | None]:
-        watches = Watches()
+        watches = Watches((), asyncio.get_running_loop().time)
         none = watches()
         task = asyncio.create_task(asyncio.sleep(5), name=name)
         asyncio.create_task(asyncio.sleep(50), name="watcher for services.v1@None")  # noqa: RUF006 it is looked at
@@ -31,6 +41,24 @@ def test_a_watch_that_ended_or_will_never_begin_is_named(name: str) -> None:
         return none, there, watches()
 
     assert virtual_time.run(story()) == (None, None, f"{name} is gone")
+
+
+def test_a_kind_that_kopf_never_began_to_watch_is_named_after_half_a_minute() -> None:
+    async def story() -> list[str | None]:
+        watches = Watches((kinds.SERVICE, kinds.AUTOSCALER), asyncio.get_running_loop().time)
+        tasks = [asyncio.create_task(asyncio.sleep(600), name="watcher for services.v1@None")]
+        await asyncio.sleep(BEGIN_SECONDS - 1)
+        early = watches()
+        await asyncio.sleep(2)
+        late = watches()
+        tasks.append(
+            asyncio.create_task(asyncio.sleep(600), name="watcher for horizontalpodautoscalers.v2.autoscaling@a")
+        )
+        return [early, late, watches()]
+
+    missing = "watcher for horizontalpodautoscalers.v2.autoscaling"
+    said = f"there is no {missing}: the apiserver denied that kind when it was asked"
+    assert virtual_time.run(story()) == [None, said, None]
 
 
 def test_a_resync_may_fail_once_and_not_twice() -> None:
