@@ -178,6 +178,14 @@ class Client:
             return frozenset()
         return frozenset(str(resource["name"]) for resource in answer.get("resources", []))
 
+    async def versions(self, group: str) -> tuple[str, ...]:
+        """Return the versions that the apiserver serves of a group; none if it does not know the group."""
+        try:
+            answer = await self._exchange("discover", Kind("APIGroup", group, "", ""), "GET", f"/apis/{group}")
+        except errors.NotFound:
+            return ()
+        return tuple(str(each["version"]) for each in answer.get("versions", []))
+
     async def _write(
         self, verb: str, kind: Kind, method: str, namespace: str, name: str | None = None, **parts: Any
     ) -> Body:

@@ -31,9 +31,21 @@ class Mesh:
                 # If they stay away, the process begins anew without them.
                 detail = "Istio's kinds were served and are not now; asked again"
                 raise errors.Unavailable("discover", wanted.name, "", "", detail)
+            await self._heed_another_version(found=found)
             self._answer = found
             self._until = self._clock() + REMEMBER_SECONDS
         return self._answer
+
+    async def _heed_another_version(self, *, found: bool) -> None:
+        """Refuse to take an Istio of other versions for none: its routes steer traffic, and we cannot see them."""
+        wanted = kinds.VIRTUAL_SERVICE
+        served = () if found else await self._client.versions(wanted.group)
+        if served and wanted.version not in served:
+            detail = (
+                f"the cluster serves {wanted.group} in {', '.join(served)} and not in {wanted.version},"
+                " in which routes are written here; Istio 1.22 or newer does"
+            )
+            raise errors.Unavailable("discover", wanted.name, "", "", detail)
 
     def forget(self) -> None:
         """Ask again at the next look: something else showed that the answer is old."""
