@@ -28,6 +28,8 @@ class ControlPlane:
         directory: pathlib.Path,
         apiserver_args: tuple[str, ...] = (),
         controller_manager_args: tuple[str, ...] = (),
+        *,
+        apiserver_gogc: int = 60,
         audited: tuple[str, ...] = (),
         keep: bool = False,
     ) -> None:
@@ -43,6 +45,7 @@ class ControlPlane:
             service_range="10.86.0.0/24",
             apiserver_args=("--endpoint-reconciler-type=none", *apiserver_args),  # 127.0.0.1 is no endpoint
             controller_manager_args=controller_manager_args,
+            apiserver_gogc=apiserver_gogc,
             audited=audited,
         )
 

@@ -23,6 +23,7 @@ class Plan:
     names: tuple[str, ...] = ()  # more addresses that the apiserver's certificate is good for
     apiserver_args: tuple[str, ...] = ()
     controller_manager_args: tuple[str, ...] = ()
+    apiserver_gogc: int = 60  # small, for it shares the machine with all else
     audited: tuple[str, ...] = ()  # the users whose requests the apiserver writes down, without their bodies
 
     @property
@@ -145,7 +146,7 @@ def apiserver(plan: Plan) -> process.Daemon:
             *audit(plan),
             *plan.apiserver_args,
         ),
-        env={"GOGC": "60"},
+        env={"GOGC": str(plan.apiserver_gogc)},
         ready=lambda: client.status("/readyz") == 200,
     )
 

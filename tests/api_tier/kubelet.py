@@ -44,7 +44,7 @@ class Kubelet:
     def _look(self) -> None:
         pods = self._call("GET", "/api/v1/pods", query=[("labelSelector", SELECTOR)])["items"]
         for pod in pods:
-            status = _status(pod)
+            status = status_of(pod)
             if status is not None and pod.get("status", {}).get("phase") != status["phase"]:
                 metadata = pod["metadata"]
                 path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}/status"
@@ -67,7 +67,8 @@ class Kubelet:
         return json.loads(text)
 
 
-def _status(pod: dict[str, Any]) -> dict[str, Any] | None:
+def status_of(pod: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the status that a kubelet would give a pod; none for one that never starts."""
     environment = {each["name"]: each.get("value", "") for each in pod["spec"]["containers"][0]["env"]}
     uri = environment["FERRYMAN_MODEL_URI"]
     if "slow" in uri:

@@ -151,7 +151,7 @@ async def _finds(bug: Bug, worlds: int, say: Callable[[str], None]) -> bool:
         wish = Wish(bug.kind, bug.workload, bug.only)
         await campaign.learn([bug.workload])
         await campaign.live(_of(campaign, wish)[: 2 * worlds])
-    caught = any(result.complaints for result in campaign.results)
+    caught = any(result.complaints for result in campaign.results if result.kind == bug.kind)
     say(f"planted: {bug.name} was {'found' if caught else 'NOT FOUND'}")
     return caught
 

@@ -78,7 +78,7 @@ class Aims:
 def _meets(on: faults.Requests, asked: Asked, life: int) -> bool:
     return (
         on.verb in {None, asked.verb}
-        and (asked.writes or not on.writes)
+        and (not on.writes or (asked.writes and asked.resource != "leases"))
         and on.resource in {None, asked.resource}
         and on.name in {None, asked.name}
         and on.life in {None, life}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,10 @@ def tls(kubeconfig: Path) -> tuple[str, ssl.SSLContext]:
     return cluster["server"], context
 
 
+def _unheard() -> None:
+    """Tell nobody."""
+
+
 class Api:
     """A session, which has to be closed."""
 
@@ -43,6 +48,13 @@ class Api:
         self._url, context = tls(kubeconfig)
         connector = aiohttp.TCPConnector(ssl=context, limit=0)
         self._session = aiohttp.ClientSession(connector=connector, trust_env=False)
+        self._wrote: Callable[[], None] = _unheard
+
+    def heard_by(self, wrote: Callable[[], None]) -> Api:
+        """Return the same session for somebody who wants to be told of every write that it makes."""
+        theirs = copy.copy(self)
+        theirs._wrote = wrote
+        return theirs
 
     async def close(self) -> None:
         await self._session.close()
@@ -101,6 +113,8 @@ class Api:
             text = await response.read()
             if response.status >= 400:
                 raise Refused(response.status, text.decode(errors="replace")[:600])
+            if method != "GET":
+                self._wrote()
             answer: Body = json.loads(text)
             return answer
 

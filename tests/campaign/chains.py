@@ -217,7 +217,8 @@ def _cools_soon(stage: Stage) -> bool:
 def _consistent(stage: Stage, operation: Operation) -> None:
     """See that what stands in the spec stands in the children: Acto's consistency."""
     spec, status = _spec(stage), stage.status()
-    route = next(iter(stage.past.now(stage.namespace, kinds.VIRTUAL_SERVICE)), None)
+    routes = stage.past.now(stage.namespace, kinds.VIRTUAL_SERVICE)
+    route = next((each for each in routes if each["metadata"]["name"] == NAME), None)
     hosts = set((spec.get("routing") or {}).get("hosts") or [])
     if route is None or not hosts <= set(route["spec"]["hosts"]):
         raise Alarm(f"after {operation}: hosts {sorted(hosts)} are not in the route")

@@ -165,8 +165,36 @@ async def _wipe_status(stage: Stage) -> None:
     await stage.api.patch(kinds.MODEL_DEPLOYMENT, stage.namespace, NAME, {"status": None}, "status")
 
 
+def _orphan_pods(whose: str) -> Injection:
+    """Their labels are taken from the pods: nothing counts them any more, until somebody deletes them."""
+
+    async def inject(stage: Stage) -> None:
+        revision = stage.revision(whose)
+        pods = await stage.api.list(kinds.POD, stage.namespace, f"{names.LABEL_REVISION}={revision}")
+        found = [pod["metadata"]["name"] for pod in pods]
+        await asyncio.gather(*(stage.api.patch(kinds.POD, stage.namespace, name, NO_LABELS) for name in found))
+        await asyncio.sleep(WHILE_SECONDS)
+        await asyncio.gather(*(stage.api.delete(kinds.POD, stage.namespace, name) for name in found))
+
+    return inject
+
+
 NO_LABELS = {"metadata": {"labels": None}}
 NO_OWNER = {"metadata": {"ownerReferences": None}}
+FALSE_OWNER = {
+    "metadata": {
+        "ownerReferences": [
+            {
+                "apiVersion": kinds.MODEL_DEPLOYMENT.api_version,
+                "kind": kinds.MODEL_DEPLOYMENT.name,
+                "name": NAME,
+                "uid": "00000000-0000-4000-8000-000000000000",
+                "controller": True,
+            }
+        ]
+    }
+}
+"""As a backup that is put back gives it: the garbage collector takes what belongs to somebody who is not there."""
 STRANGER = {"spec": {"selector": {"app": "stranger"}}}
 
 
@@ -180,8 +208,13 @@ TYPES: dict[str, dict[str, Injection]] = {
         **{f"{kind.plural}-{whose}": _delete(kind, whose) for kind, whose in CHILDREN},
         "all": _delete_all,
     },
-    "LabelStomping": _each(NO_LABELS),
+    "LabelStomping": {
+        **_each(NO_LABELS),
+        "pods-candidate": _orphan_pods("candidate"),
+        "pods-stable": _orphan_pods("stable"),
+    },
     "OwnerRefOrphan": _each(NO_OWNER),
+    "OwnerRefFalse": _each(FALSE_OWNER),
     "DeploymentScaleZero": {"candidate": _scale_to_zero("candidate"), "stable": _scale_to_zero("stable")},
     "ImageCorrupt": {
         whose: _edit_container(whose, {"image": "nowhere.invalid/no:such"}) for whose in ("candidate", "stable")

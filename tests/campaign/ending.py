@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from campaign import bystander
 from campaign.past import Past
 from ferryman.cluster import kinds
 
@@ -19,7 +20,17 @@ Flat = dict[str, Any]
 
 COMPARED = (kinds.MODEL_DEPLOYMENT, *kinds.CHILDREN, *kinds.MESH_CHILDREN)
 TIME = re.compile(r"\d{4}-\d\d-\d\dT")
-LEFT_OUT = ("managedFields", "decisions", "resourceVersion", "uid", "creationTimestamp", "generation")
+WHOLE_TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)")
+LEFT_OUT = (
+    "managedFields",
+    "decisions",
+    "resourceVersion",
+    "uid",
+    "creationTimestamp",
+    "generation",
+    "clusterIP",
+    "clusterIPs",
+)
 
 
 def ending(past: Past, namespace: str) -> Flat:
@@ -27,15 +38,23 @@ def ending(past: Past, namespace: str) -> Flat:
     flat: Flat = {}
     for kind in COMPARED:
         for body in past.now(namespace, kind):
+            if bystander.concerns(body["metadata"]["name"]):
+                continue
             kept = dict(body)
             if kind != kinds.MODEL_DEPLOYMENT:
                 kept.pop("status", None)
             flat |= dict(_leaves(kept, f"{kind.name}/{body['metadata']['name']}"))
-    # worlds differ by their namespaces, and are compared
+    owners = [body["metadata"]["uid"] for body in past.now(namespace, kinds.MODEL_DEPLOYMENT)]
     return {
-        path: value.replace(namespace, "NAMESPACE") if isinstance(value, str) else value
-        for path, value in flat.items()
+        path: _told(value, namespace, owners) if isinstance(value, str) else value for path, value in flat.items()
     }
+
+
+def _told(text: str, namespace: str, owners: Iterable[str]) -> str:
+    """Return a text without what differs between two worlds: their namespaces, their times, and who owns what."""
+    for word, instead in ((namespace, "NAMESPACE"), *((owner, "OWNER") for owner in owners)):
+        text = text.replace(word, instead)
+    return WHOLE_TIME.sub("TIME", text)
 
 
 def differences(found: Flat, wanted: Flat, mask: Iterable[str]) -> dict[str, tuple[Any, Any]]:

@@ -25,7 +25,7 @@ class Requests(Part):
 
     verb: Verb | None = None
     writes: bool = False
-    """Only create, patch, update and delete."""
+    """Only create, patch, update and delete, and none of the Lease."""
     resource: str | None = None
     """Plural, with the subresource if there is one: `deployments`, `modeldeployments/status`."""
     name: str | None = None
@@ -136,7 +136,8 @@ class Break(Part):
 class Travel(Part):
     """Serve LIST, GET and WATCH as of just before a write, from the operator's next start on.
 
-    It is killed when the write has been answered, and started anew into the past.
+    It is killed when the write has been answered, and started anew into the past; or it lives on, and reads what was
+    before its own write, while the watches that it has go on in the present.
     """
 
     do: Literal["travel"] = "travel"
@@ -144,6 +145,7 @@ class Travel(Part):
     for_seconds: float
     whole: bool = False
     """As of the beginning of the run instead, before anybody did anything."""
+    restart: bool = True
 
 
 class Hide(Part):
@@ -169,4 +171,8 @@ class Plan(Part):
     faults: tuple[Fault, ...] = ()
     chaos: str | None = None
     """What others do to the cluster at the beginning: `Type/variant` of chaos.py."""
+    bystander: bool = False
+    """Whether a second ModelDeployment stands beside, and is used meanwhile."""
+    resync_seconds: float | None = None
+    """How often the operator looks at everything; none means as often as in most plans."""
     seed: int = 0

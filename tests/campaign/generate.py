@@ -11,16 +11,39 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from campaign import chaos
-from campaign.faults import Answer, Break, Events, Fault, Hold, Kill, Lose, Plan, Requests, Swallow, Travel, Twice
+from campaign.asked import WRITES
+from campaign.faults import (
+    Answer,
+    Break,
+    Events,
+    Fault,
+    Hide,
+    Hold,
+    Kill,
+    Late,
+    Lose,
+    Plan,
+    Requests,
+    Swallow,
+    Travel,
+    Twice,
+)
 from campaign.known import Known
-from campaign.tape import Event, Exchange
+from campaign.tape import Event
 from campaign.workloads import CHAIN, WORKLOADS
 
 POSITIONS = ("before", "committed", "answered")
-ERRORS = (403, 404, 409, 422, 429, 500, 503)
+ERRORS = (401, 403, 404, 409, 410, 422, 429, 500, 503, 504)
+OFTEN = ((1, "committed"), (2, "before"), (2, "committed"))
+"""At each so-manieth write, and where: a process that never lives for long."""
+OFTEN_TIMES = 8
 STRIDE = 12
 """Of the requests of a run, every so-manieth gets the error; so many plans give each request its turn."""
 TRAVEL_SECONDS = 6.0
+LAG_SECONDS = 5.0
+LATE_SECONDS = 3.0
+SELDOM_SECONDS = 300.0
+HIDDEN = ("networking.istio.io", "autoscaling", "ferryman.dev")
 CHAINS = 30
 """Of 21 operations each: more than 600."""
 HANG_SECONDS = 35.0
@@ -28,19 +51,22 @@ HANG_SECONDS = 35.0
 
 
 def crash(workload: str, known: Known) -> Iterator[Plan]:
-    """Kill the operator around each write."""
-    for number, aim, text in _aims(known.writes):
+    """Kill the operator around each write, and again and again at whatever it writes."""
+    for number, aim, text in _aims(known):
         for position in POSITIONS:
             yield _plan("crash", workload, f"{number}-{text}-{position}", Kill(on=aim, position=position))
+    for every, position in OFTEN:
+        often = Requests(writes=True, every=every, count=OFTEN_TIMES)
+        yield _plan("crash", workload, f"each-{every}-{position}", Kill(on=often, position=position))
 
 
 def crash_twice(workload: str, known: Known) -> Iterator[Plan]:
     """Kill it around each write, and again around each write that it makes after that."""
     count = len(known.writes)
-    for number, aim, text in _aims(known.writes):
-        for position in POSITIONS:
+    for number, aim, text in _aims(known):
+        for position, left in (("before", count - number + 1), ("committed", count - number)):
             first = Kill(on=aim.model_copy(update={"life": 1}), position=position)
-            for later in range(1, count - number + 2):
+            for later in range(1, left + 1):
                 for again in ("before", "committed") if later == 1 else ("committed",):
                     second = Kill(on=Requests(writes=True, life=2, first=later), position=again)
                     yield _plan(
@@ -49,31 +75,43 @@ def crash_twice(workload: str, known: Known) -> Iterator[Plan]:
 
 
 def unobserved(workload: str, known: Known) -> Iterator[Plan]:
-    """Keep each event from the operator; deliver each twice; then keep all events of a kind from it."""
+    """Keep each event from the operator, hold it up, tell it twice; break its watches; tell it nothing at all."""
     for number, aim, text in _event_aims(known.events):
-        yield _plan("unobserved", workload, f"{number}-{text}", Swallow(on=aim))
+        yield _unobserved(workload, f"{number}-{text}", Swallow(on=aim))
     for number, aim, text in _event_aims(known.events):
         if number % 4 == 0:
-            yield _plan("unobserved", workload, f"{number}-{text}-twice", Twice(on=aim))
-            yield _plan(
-                "unobserved", workload, f"{number}-{text}-and-next", Swallow(on=aim.model_copy(update={"count": 2}))
-            )
+            yield _unobserved(workload, f"{number}-{text}-twice", Twice(on=aim))
+            yield _unobserved(workload, f"{number}-{text}-late", Late(on=aim, for_seconds=LATE_SECONDS))
+            both = Swallow(on=aim.model_copy(update={"count": 2}))
+            yield _unobserved(workload, f"{number}-{text}-and-next", both)
     for resource in sorted({event.resource for event in known.events}):
-        yield _plan("unobserved", workload, f"all-{resource}", Swallow(on=Events(resource=resource, count=None)))
+        every = Events(resource=resource, count=None)
+        yield _unobserved(workload, f"all-{resource}", Swallow(on=every))
         for how in ("cut", "freeze"):
-            yield _plan("unobserved", workload, f"{how}-{resource}", Break(on=Events(resource=resource), how=how))
-        for code in (410, 500):
+            yield _unobserved(workload, f"{how}-{resource}", Break(on=Events(resource=resource), how=how))
+        for code in (410, 429, 500):
             broken = Break(on=Events(resource=resource), how="error", code=code)
-            yield _plan("unobserved", workload, f"error-{code}-{resource}", broken)
-    yield _plan("unobserved", workload, "all", Swallow(on=Events(count=None)))
+            yield _unobserved(workload, f"error-{code}-{resource}", broken)
+        for code in (410, 500):
+            refused = Answer(on=Requests(verb="watch", resource=resource, life=1, first=2), status=code)
+            cut = Break(on=Events(resource=resource, life=1), how="cut")
+            yield _unobserved(workload, f"cut-then-{code}-{resource}", cut, refused)
+    yield _unobserved(workload, "all", Swallow(on=Events(count=None)))
+
+
+def _unobserved(workload: str, text: str, *parts: Fault) -> Plan:
+    """Return a plan in which the resync, which heals everything, comes too late to heal this."""
+    return _plan("unobserved", workload, text, *parts).model_copy(update={"resync_seconds": SELDOM_SECONDS})
 
 
 def stale(workload: str, known: Known) -> Iterator[Plan]:
-    """Start the operator anew, with a view from before each write, or from before all of them."""
-    for number, aim, text in _aims(known.writes):
+    """Start the operator anew with a view from before each write, or before all; let it read what was as it lives."""
+    for number, aim, text in _aims(known):
         if aim.resource == "events":
             continue
         yield _plan("stale", workload, f"{number}-{text}", Travel(on=aim, for_seconds=TRAVEL_SECONDS))
+        lag = Travel(on=aim, for_seconds=LAG_SECONDS, restart=False)
+        yield _plan("stale", workload, f"{number}-{text}-lag", lag)
         if number % 3 == 0:
             whole = Travel(on=aim, for_seconds=TRAVEL_SECONDS, whole=True)
             yield _plan("stale", workload, f"{number}-{text}-whole", whole)
@@ -85,20 +123,25 @@ def errors(workload: str, known: Known) -> Iterator[Plan]:
         wait = 1 if status == 429 else None
         for first in range(1, STRIDE + 1):
             on = Requests(first=first, every=STRIDE, count=None, seconds=15.0)
-            yield _plan("errors", workload, f"{status}-from-{first}", Answer(on=on, status=status, retry_after=wait))
+            yield _error(workload, f"{status}-from-{first}", Answer(on=on, status=status, retry_after=wait))
     for committed in (False, True):
         for first in range(1, STRIDE + 1):
             on = Requests(first=first, every=STRIDE, count=None, seconds=15.0)
             text = f"lost-{'answers' if committed else 'requests'}-from-{first}"
-            yield _plan("errors", workload, text, Lose(on=on, committed=committed))
+            yield _error(workload, text, Lose(on=on, committed=committed))
     for verb, resource in sorted({(each.verb, each.resource) for each in known.requests}):
         if verb != "watch" and resource not in {"events", "leases"}:
             on = Requests(verb=verb, resource=resource)
             held = Hold(on=on, least=HANG_SECONDS, most=HANG_SECONDS)
-            yield _plan("errors", workload, f"hang-{verb}-{resource}", held)
+            yield _error(workload, f"hang-{verb}-{resource}", held)
 
 
-def storms(workload: str, _known: Known) -> Iterator[Plan]:
+def _error(workload: str, text: str, fault: Fault) -> Plan:
+    """Return a plan that befalls a bystander as well."""
+    return _plan("errors", workload, text, fault).model_copy(update={"bystander": True})
+
+
+def storms(workload: str, known: Known) -> Iterator[Plan]:
     """Storms of errors, as operator-chaos raises them, and the apiserver gone for a while."""
     ten = {"count": None, "seconds": 10.0}
     table: dict[str, tuple[Fault, ...]] = {
@@ -117,11 +160,19 @@ def storms(workload: str, _known: Known) -> Iterator[Plan]:
         "unknown": (Answer(on=Requests(**ten), status=401),),
         "down": (Answer(on=Requests(**ten), status=503),),
         "throttled": (Answer(on=Requests(**ten), status=429, retry_after=1),),
-        "every-write-twice-denied": (Answer(on=Requests(writes=True, probability=0.67, **ten), status=403),),
+        "every-write-twice-denied": tuple(_denied_twice(known)),
+        **{f"hidden-{group.partition('.')[0]}": (Hide(group=group, on=Requests(**ten)),) for group in HIDDEN},
         "server-errors": (Answer(on=Requests(probability=0.3, **ten), status=500),),
     }
     for text, parts in table.items():
         yield _plan("storms", workload, text, *parts)
+
+
+def _denied_twice(known: Known) -> Iterator[Fault]:
+    """Return what a webhook does that denies every change twice, as Khaos has it."""
+    for verb, resource, name in sorted({(each.verb, each.resource, each.name) for each in known.writes}):
+        if resource != "events":
+            yield Answer(on=Requests(verb=verb, resource=resource, name=name, count=2), status=403)
 
 
 def chaotic(workload: str, _known: Known) -> Iterator[Plan]:
@@ -129,13 +180,14 @@ def chaotic(workload: str, _known: Known) -> Iterator[Plan]:
     for kind, variants in chaos.TYPES.items():
         for variant in variants:
             text = f"{kind}-{variant}"
-            yield Plan(name=f"chaos/{workload}/{text}", workload=workload, chaos=f"{kind}/{variant}")
+            chaotic = f"{kind}/{variant}"
+            yield Plan(name=f"chaos/{workload}/{text}", workload=workload, chaos=chaotic, bystander=True)
 
 
 def operation_chains(workload: str, _known: Known | None) -> Iterator[Plan]:
     """Live chains of operations that the schema gives."""
     for seed in range(1, CHAINS + 1):
-        yield Plan(name=f"chains/{workload}/{seed}", workload=workload, seed=seed)
+        yield Plan(name=f"chains/{workload}/{seed}", workload=workload, seed=seed, bystander=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +202,9 @@ CLASSES: dict[str, Class] = {
     "crash": Class(crash, tuple(name for name in WORKLOADS if name != "rest")),
     "crash-twice": Class(crash_twice, ("promote", "withdraw", "return-warm")),
     "unobserved": Class(unobserved, ("create", "canary", "promote", "withdraw", "recreate")),
-    "stale": Class(stale, ("create", "promote", "withdraw", "return-warm", "third", "delete", "recreate")),
+    "stale": Class(
+        stale, ("create", "promote", "withdraw", "return-warm", "third", "delete", "recreate", "absent-recreate")
+    ),
     "errors": Class(errors, ("create", "canary", "promote", "withdraw", "shadow")),
     "storms": Class(storms, ("create", "canary", "promote", "withdraw", "return-warm", "shadow", "third")),
     "chaos": Class(chaotic, ("rest",)),
@@ -162,13 +216,22 @@ def _plan(kind: str, workload: str, text: str, *parts: Fault) -> Plan:
     return Plan(name=f"{kind}/{workload}/{text}", workload=workload, faults=parts)
 
 
-def _aims(writes: list[Exchange]) -> Iterator[tuple[int, Requests, str]]:
-    """Return each write's number, how to aim at it, and its name in a plan's name."""
+def _aims(known: Known) -> Iterator[tuple[int, Requests, str]]:
+    """Return each effective write's number, how to aim at it, and its name in a plan's name.
+
+    An aim counts every write that matches, also those that change nothing.
+    """
     before: Counter[tuple[str, str, str]] = Counter()
-    for number, write in enumerate(writes, 1):
+    number = 0
+    for write in known.requests:
+        if write.verb not in WRITES or write.resource == "leases":
+            continue
         name = None if write.resource == "events" else write.name
         key = (write.verb, write.resource, name or "")
         before[key] += 1
+        if not write.effective:
+            continue
+        number += 1
         aim = Requests(verb=write.verb, resource=write.resource, name=name, first=before[key])
         short = f"{write.verb}-{write.resource.replace('/', '.')}"
         yield number, aim, f"{short}-{write.name.removeprefix('fraud')}" if name not in {None, "fraud"} else short

@@ -10,12 +10,22 @@ from pathlib import Path
 
 from api_tier import installation
 from api_tier.kubectl import Kubectl
-from api_tier.kubelet import Kubelet
 
 from campaign.api import Api
+from campaign.nodes import Kubelet
 from campaign.past import Past
 from campaign.warm import ROOT, Nursery
 from localcluster import binaries, controlplane, istio, pki
+
+NEEDED = (
+    "--controllers=deployment-controller,replicaset-controller,horizontal-pod-autoscaler-controller,"
+    "garbage-collector-controller,namespace-controller,disruption-controller,resourcequota-controller,"
+    "serviceaccount-controller"
+)
+"""Nobody asks for endpoints here, and nothing is scheduled: idle controllers cost a third of a core."""
+
+ROOMY = 400
+"""The apiserver of thousands of plans may use memory to spare work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +53,25 @@ class Ground:
 @asynccontextmanager
 async def prepared(directory: Path, operator: Path) -> AsyncIterator[Ground]:
     """Start the control plane and all that belongs to it, for operators from a folder; end them in the end."""
-    quick = ("--horizontal-pod-autoscaler-sync-period=1s", "--concurrent-deployment-syncs=20")
-    with controlplane.ControlPlane(directory / "plane", controller_manager_args=quick) as plane:
+    quick = ("--horizontal-pod-autoscaler-sync-period=2s", "--concurrent-deployment-syncs=20", NEEDED)
+    with controlplane.ControlPlane(directory / "plane", controller_manager_args=quick, apiserver_gogc=ROOMY) as plane:
         admin = Kubectl(binaries.path("kubectl"), plane.kubeconfig)
         admin("apply", "--server-side", "-f", str(istio.crds_path()))
         installation.install(admin)
-        with Kubelet(plane.kubeconfig):
-            api = Api(plane.kubeconfig)
-            past, nursery = Past(api), Nursery(operator)
-            try:
-                await past.start()
-                await nursery.open()
-                authority = pki.Authority(plane.directory / "pki")
-                yield Ground(directory, plane, admin, api, past, nursery, authority)
-            finally:
-                await nursery.close()
-                await past.stop()
-                await api.close()
+        api = Api(plane.kubeconfig)
+        past, nursery = Past(api), Nursery(operator)
+        kubelet = Kubelet(api, past)
+        try:
+            await past.start()
+            await kubelet.start()
+            await nursery.open()
+            authority = pki.Authority(plane.directory / "pki")
+            yield Ground(directory, plane, admin, api, past, nursery, authority)
+        finally:
+            await nursery.close()
+            await kubelet.stop()
+            await past.stop()
+            await api.close()
 
 
 def _namespace(name: str) -> dict[str, object]:

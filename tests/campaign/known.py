@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 
@@ -21,10 +22,15 @@ class Known:
 
     end: ending.Flat
     mask: frozenset[str]
-    writes: list[Exchange]
+    """Where the two runs ended differently."""
     requests: list[Exchange]
     events: list[Event]
-    routes: frozenset[traffic.Split]
+    routes: tuple[tuple[traffic.Split, ...], ...]
+    """The splits that the route went through, in order, in each of the two runs."""
+    watched: frozenset[str]
+    """The kinds whose watches live in the end."""
+    settles: float
+    """Seconds from the user's last act until nothing changed any more."""
     stables: list[str]
     """The revisions that were stable, in order."""
     made: Counter[str]
@@ -33,6 +39,15 @@ class Known:
     """How many pods of each revision there were."""
     templates: Counter[str]
     """How many pod templates each Deployment went through."""
+
+    @property
+    def writes(self) -> list[Exchange]:
+        """Return the writes that changed something; the Lease's do not count."""
+        return [each for each in self.requests if each.effective and each.resource != "leases"]
+
+
+MAY_DIFFER = re.compile(r"/annotations/ferryman\.dev/(applied|decided)$")
+"""Where two runs of a workload may end differently, for what is masked is not judged: digests of whole objects."""
 
 
 def learn(first: Run, second: Run) -> Known:
@@ -43,13 +58,18 @@ def learn(first: Run, second: Run) -> Known:
                 f"{run.plan.workload} does not even end without faults: {run.stuck}\n{run.log[-3000:]}"
             )
     assert second.tape is not None
+    mask = frozenset(ending.differences(first.end, second.end, ()))
+    if strange := sorted(path for path in mask if not MAY_DIFFER.search(path)):
+        told = [f"{path}: {first.end.get(path)!r} and {second.end.get(path)!r}" for path in strange]
+        raise RuntimeError(f"two runs of {first.plan.workload} without faults differ: {'; '.join(told)}")
     return Known(
         end=second.end,
-        mask=frozenset(ending.differences(first.end, second.end, ())),
-        writes=[each for each in second.tape.writes() if each.resource != "leases"],
+        mask=mask,
         requests=list(second.tape.exchanges),
         events=list(second.tape.events),
-        routes=frozenset(traffic.routes(first.versions, NAME)) | frozenset(traffic.routes(second.versions, NAME)),
+        routes=tuple(tuple(traffic.routes(run.versions, NAME)) for run in (first, second)),
+        watched=first.watched & second.watched,
+        settles=max(first.settled_after, second.settled_after),
         stables=stables(second.versions),
         made=made(first.versions) | made(second.versions),
         pods=pods(first.versions) | pods(second.versions),

@@ -11,16 +11,33 @@ from collections import Counter
 from typing import Any
 
 from campaign import ending, traffic
-from campaign.faults import Fault, Hold, Plan
-from campaign.known import Known, made, pods, stables, templates
+from campaign.bystander import NAME as BYSTANDER
+from campaign.containment import i8_containment
+from campaign.faults import Answer, Break, Fault, Hold, Lose, Plan, Travel
+from campaign.keeper import TOKEN
+from campaign.known import Known, made, pods, templates
+from campaign.soundness import may_end_itself, sound
 from campaign.stage import NAME
-from campaign.world import TOKEN, WRITING, Run, sound
+from campaign.transitions import i9_no_unrequested_transition, way
+from campaign.world import Run
 from ferryman.cluster import kinds
 from ferryman.cluster.client import TIMEOUT
-from ferryman.render import names
 
-BOUND_SECONDS = 40.0
-"""Until the end is reached after the last fault: the longest back-off, 30 s, and 10 s."""
+BOUND_SECONDS = 10.0
+"""Until the end is reached, beyond what it takes without faults, after the last thing that happened."""
+
+BACKOFF_SECONDS = 40.0
+"""The same after errors of the API: the longest back-off, 30 s, and 10 s."""
+
+TAKES_PODS = frozenset(
+    {
+        *("PodKill", "ResourceDeletion", "DeploymentScaleZero", "ConfigDrift", "FinalizerBlock", "QuotaExhaustion"),
+        *("LabelStomping", "OwnerRefFalse"),
+    }
+)
+"""The types of chaos that take away what requests need: that is not the operator's doing, but its to mend."""
+
+KILLS = frozenset(f"kill {position}" for position in ("before", "committed", "answered"))
 
 REMEMBERED = re.compile(r"/run/losses$|/observedGeneration$|/deployment\.kubernetes\.io/revision$")
 """Paths that tell of changes by others: pods that a candidate lost, edits of the spec, and of a pod template."""
@@ -41,7 +58,8 @@ def mask(plan: Plan, known: Known) -> frozenset[str]:
 def i1_traffic(run: Run) -> list[str]:
     found = traffic.lost(run.versions, NAME)
     # what others broke has to be mended soon; what the operator does has to be right at every moment
-    tolerated = MENDED_SECONDS if run.plan.chaos is not None else 0.0
+    broken = run.plan.chaos is not None and run.plan.chaos.split("/", 1)[0] in TAKES_PODS
+    tolerated = MENDED_SECONDS if broken else 0.0
     return [f"{each.what}, for {each.seconds:.1f} s" for each in found if each.seconds >= tolerated]
 
 
@@ -72,10 +90,19 @@ def _comes_late(fault: Fault) -> bool:
     return isinstance(fault, Hold) and fault.on.verb == "patch" and fault.least > (TIMEOUT.total or 0)
 
 
-def i4_bounded(run: Run) -> list[str]:
+def i4_bounded(run: Run, known: Known) -> list[str]:
+    bound = known.settles + (BACKOFF_SECONDS if _errs(run.plan) else BOUND_SECONDS)
     return (
-        [f"the end came {run.settled_after:.0f} s after the last fault"] if run.settled_after > BOUND_SECONDS else []
+        [f"the end came {run.settled_after:.0f} s after the last thing that happened, and may take {bound:.0f} s"]
+        if run.settled_after > bound
+        else []
     )
+
+
+def _errs(plan: Plan) -> bool:
+    """Tell whether the operator meets refusals, which it may wait out."""
+    refused = plan.chaos is not None and plan.chaos.startswith(("RBACRevoke", "QuotaExhaustion"))
+    return refused or any(isinstance(fault, (Answer, Lose, Hold, Travel, Break)) for fault in plan.faults)
 
 
 def i5_quiet(run: Run) -> list[str]:
@@ -117,66 +144,56 @@ def i7_no_leftovers(run: Run) -> list[str]:
     return [f"left after the deletion: {each}" for each in run.leftovers]
 
 
-def i8_containment(run: Run) -> list[str]:
-    found = []
-    for each in run.tape.exchanges if run.tape else ():
-        if each.verb not in WRITING or each.resource in {"events", "leases"}:
-            continue
-        if each.verb == "create" and each.resource != "events":
-            found.append(f"a plain create of {each.resource} {each.name}")
-        body = each.before or each.after or {}
-        child = not each.resource.startswith("modeldeployments") and "/" not in each.resource
-        if each.effective and child and not _ours(body):
-            found.append(f"{each.verb} of {each.resource} {each.name}, which is not ours")
-        if each.resource.startswith("modeldeployments") and each.resource != "modeldeployments/status":
-            found.append(f"{each.verb} of {each.resource}: the spec is the user's")
-    return found
-
-
-def _ours(body: dict[str, Any]) -> bool:
-    """Tell whether an object belongs to a ModelDeployment, or to nobody and bears our mark."""
-    metadata = body.get("metadata") or {}
-    owners = metadata.get("ownerReferences") or []
-    if not owners:
-        return names.ANNOTATION_APPLIED in (metadata.get("annotations") or {})
-    return any(owner.get("kind") == kinds.MODEL_DEPLOYMENT.name for owner in owners)
-
-
-def i9_no_unrequested_transition(run: Run, known: Known) -> list[str]:
-    if run.plan.chaos is not None:  # others edit the route, and take the candidate's pods
-        return [] if stables(run.versions)[-1:] == known.stables[-1:] else [f"stable was {stables(run.versions)}"]
-    strange = [split for split in traffic.routes(run.versions, NAME) if split not in known.routes]
-    found = [f"the route said {dict(split)}, which it never does without faults" for split in strange]
-    if not run.stuck and stables(run.versions) != known.stables:
-        found.append(f"stable was {stables(run.versions)}, not {known.stables}")
-    return found
+def i10_isolation(run: Run) -> list[str]:
+    if not run.plan.bystander:
+        return []
+    bound = BACKOFF_SECONDS if _errs(run.plan) else BOUND_SECONDS
+    found = [f"the bystander waited {wait:.0f} s" for wait in run.waits if wait > bound]
+    found += [f"the bystander: {each.what}, for {each.seconds:.1f} s" for each in traffic.lost(run.others, BYSTANDER)]
+    if len(ways := traffic.routes(run.others, BYSTANDER)) > 1:
+        found.append(f"the bystander's route went {way(ways)}")
+    return [*found, *([] if run.waits or run.stuck else ["nobody used the bystander"])]
 
 
 def i11_alive(run: Run) -> list[str]:
-    strange = [code for code in run.restarts if code not in {-9, 70}]
+    allowed = {-9, 70} if may_end_itself(run.plan) else {-9}
+    strange = [code for code in run.restarts if code not in allowed]
     found = [f"the operator ended with {strange}"] if strange else []
+    if (ended := run.restarts.count(-9)) > (killed := _kills(run)):
+        found.append(f"the operator was killed {ended} times, {killed} of them by us")
     if not sound(run.log, run.restarts):
         found.append("the log has a traceback: " + run.log[run.log.index("Traceback") :][:1500])
     return found
 
 
+def _kills(run: Run) -> int:
+    said = [each.fault or "" for each in (run.tape.exchanges if run.tape else ())]
+    return sum(1 for words in said if any(part in {*KILLS, "travel"} for part in words.split(", ")))
+
+
+def i11_not_deaf(run: Run, known: Known) -> list[str]:
+    deaf = [] if run.stuck else sorted(known.watched - run.watched)
+    return [f"no watch of {resource} lives in the end" for resource in deaf]
+
+
 def i12_no_secrets(run: Run) -> list[str]:
     said = [each for each in (run.tape.exchanges if run.tape else ()) if TOKEN in json.dumps(each.after, default=str)]
     found = [f"the planted token stands in {each.resource} {each.name}" for each in said]
-    return [*found, "the planted token stands in the log"] if TOKEN in run.log else found
+    places = {"the log": run.log, "the metrics": run.metrics}
+    return [*found, *(f"the planted token stands in {place}" for place, text in places.items() if TOKEN in text)]
 
 
 OF_ANY_RUN = (
     i1_traffic,
-    i4_bounded,
     i5_quiet,
     i6_honest_status,
     i7_no_leftovers,
     i8_containment,
+    i10_isolation,
     i11_alive,
     i12_no_secrets,
 )
-OF_A_KNOWN_RUN = (i2_end_state, i3_no_churn, i9_no_unrequested_transition)
+OF_A_KNOWN_RUN = (i2_end_state, i3_no_churn, i4_bounded, i9_no_unrequested_transition, i11_not_deaf)
 
 
 def judge(run: Run, known: Known | None) -> dict[str, list[str]]:

@@ -49,10 +49,12 @@ class Past:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._seen: dict[str, list[Version]] = defaultdict(list)
+        self._latest: dict[str, dict[tuple[Kind, str], Version]] = defaultdict(dict)
+        self._known: dict[str, set[tuple[Kind, str, int]]] = defaultdict(set)
         self._tasks: list[asyncio.Task[None]] = []
         self._reached: dict[str, int] = {}
-        self._moved = asyncio.Event()
         self.told: Callable[[Version], None] = lambda _: None
+        """Who hears of each version at once."""
 
     async def start(self) -> None:
         """Begin to watch; returns when every kind was listed once."""
@@ -70,9 +72,10 @@ class Past:
 
     def forget(self, namespace: str) -> int:
         """Begin a new account of a namespace; return the revision from which on it is complete."""
-        latest = {(version.kind, version.name): version for version in self._seen[namespace]}
-        kept = [version for version in latest.values() if version.body is not None]
+        kept = [version for version in self._latest[namespace].values() if version.body is not None]
         self._seen[namespace] = sorted(kept, key=lambda version: version.revision)
+        self._latest[namespace] = {(version.kind, version.name): version for version in kept}
+        self._known[namespace] = {_identity(version) for version in kept}
         return max((version.revision for version in kept), default=0)
 
     def versions(self, namespace: str, after: int = 0) -> Iterator[Version]:
@@ -90,7 +93,8 @@ class Past:
 
     def now(self, namespace: str, kind: Kind) -> list[Body]:
         """Return the objects of a kind as we last heard of them."""
-        return self._as_of(namespace, kind, None)
+        latest = self._latest[namespace].values()
+        return [each.body for each in latest if each.kind == kind and each.body is not None]
 
     async def list_at(
         self, resource: str, namespace: str | None, label_selector: str, field_selector: str, revision: int
@@ -120,10 +124,10 @@ class Past:
         found = (body for body in self._as_of(namespace, kind, revision) if body["metadata"]["name"] == name)
         return next(found, None)
 
-    def _as_of(self, namespace: str, kind: Kind, revision: int | None) -> list[Body]:
+    def _as_of(self, namespace: str, kind: Kind, revision: int) -> list[Body]:
         latest: dict[str, Body | None] = {}
         for version in self.versions(namespace):
-            if version.kind == kind and (revision is None or version.revision <= revision):
+            if version.kind == kind and version.revision <= revision:
                 latest[version.name] = version.body
         return [body for body in latest.values() if body is not None]
 
@@ -159,17 +163,20 @@ class Past:
         self._note(metadata["namespace"], version)
 
     def _note(self, namespace: str, version: Version) -> None:
-        if any(
-            each.kind == version.kind and each.name == version.name and each.revision == version.revision
-            for each in reversed(self._seen[namespace][-200:])
-        ):
+        if _identity(version) in self._known[namespace]:
             return  # heard before, from a list
+        self._known[namespace].add(_identity(version))
         self._seen[namespace].append(version)
+        self._latest[namespace][version.kind, version.name] = version
         self.told(version)
 
     @staticmethod
     def _time() -> float:
         return asyncio.get_running_loop().time()
+
+
+def _identity(version: Version) -> tuple[Kind, str, int]:
+    return version.kind, version.name, version.revision
 
 
 def _selected(body: Body, selector: str) -> bool:

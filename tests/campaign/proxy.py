@@ -80,6 +80,10 @@ class FaultProxy:
         """Return the faults that have hit nothing yet in this run."""
         return self._run.aims.unfinished()
 
+    def watching(self) -> frozenset[str]:
+        """Return the kinds of which a watch of the operator lives."""
+        return self._run.watching()
+
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         life = await self._lives.admit(request.protocol)
         body = await request.content.read()

@@ -50,6 +50,10 @@ class Run:
         self._hiding = hiding.Hiding()
         self._streams: set[Stream] = set()
 
+    def watching(self) -> frozenset[str]:
+        """Return the kinds of which a watch is passed on now."""
+        return frozenset(stream.asked.resource for stream in self._streams if not stream.dead)
+
     async def treat(
         self, request: web.BaseRequest, body: bytes, asked: Asked, life: Life, upstream: Upstream
     ) -> web.StreamResponse:
@@ -117,7 +121,7 @@ class Run:
         """Pass a request on, and its answer back."""
         request, exchange = call.request, call.exchange
         seen = 0
-        if call.asked.writes and call.asked.name:
+        if call.asked.writes and call.asked.verb != "create":
             exchange.before = await upstream.get(request.path)
         if aim is not None and isinstance(aim.fault, faults.Travel):
             seen = await upstream.revision(call.asked.collection)
@@ -158,6 +162,10 @@ class Run:
         if isinstance(aim.fault, faults.Travel):
             before = revision_before(call.exchange.before, call.exchange.after, seen)
             self.journeys.book(self._beginning if aim.fault.whole else before, aim.fault.for_seconds)
+            if not aim.fault.restart:
+                self.journeys.depart()
+                self._strike(aim, call, "lag")
+                return
         await self._kill(aim, call, "travel" if isinstance(aim.fault, faults.Travel) else "kill answered")
 
     async def _stream(self, call: Call, source: aiohttp.ClientResponse, aim: Aim | None) -> web.StreamResponse:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from campaign import bystander
 from campaign.api import Api
 from campaign.past import Past
 from ferryman.cluster import kinds
@@ -43,7 +44,8 @@ class Stage:
         await self.api.delete(kinds.MODEL_DEPLOYMENT, self.namespace, NAME, policy)
 
     def read(self) -> Body | None:
-        return next(iter(self.past.now(self.namespace, kinds.MODEL_DEPLOYMENT)), None)
+        mine = self.past.now(self.namespace, kinds.MODEL_DEPLOYMENT)
+        return next((body for body in mine if body["metadata"]["name"] == NAME), None)
 
     def status(self) -> Body:
         return (self.read() or {}).get("status") or {}
@@ -78,6 +80,7 @@ class Stage:
             f"{kind.name} {body['metadata']['name']}"
             for kind in looked_at
             for body in self.past.now(self.namespace, kind)
+            if not bystander.concerns(body["metadata"]["name"])
         ]
 
     async def until(self, so: Callable[[], bool], what: str, within: float = PATIENCE) -> None:

@@ -38,6 +38,8 @@ class Stream:
     tape: Tape
     late: set[asyncio.Task[None]] = field(default_factory=set)
     over: bool = False
+    dead: bool = False
+    """Whether it was left open and silent."""
 
     async def run(self) -> None:
         """Pass everything on until one of the two sides ends it; `Cut` if it is to end without a word."""
@@ -91,6 +93,7 @@ class Stream:
         if fault.how == "cut":
             raise Cut
         if fault.how == "freeze":
+            self.dead = True
             self.source.close()
             await asyncio.Event().wait()  # until the operator loses its patience
         await self.sink.write(error_event(fault.code, "injected by the fault proxy"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -115,6 +116,9 @@ def _child(wish: dict[str, Any]) -> None:
 def serve() -> None:
     """Fork operators until the driver is gone."""
     import ferryman.__main__  # noqa: F401, PLC0415 what is imported here is in every child
+
+    gc.collect()
+    gc.freeze()  # what a child never touches stays shared
 
     heard, wakes = os.pipe()
     os.set_blocking(wakes, False)

@@ -13,10 +13,14 @@ from campaign import chains
 from campaign.faults import Plan
 from campaign.stage import Stage
 
-V1, V2, V3 = "s3://models/v1", "s3://models/v2", "s3://models/v3"
+V1, V2, V3, V4 = (f"s3://models/v{number}" for number in (1, 2, 3, 4))
 SCALING = {"minReplicas": 2, "maxReplicas": 4}
 
 Act = Callable[[Stage], Awaitable[None]]
+
+
+async def nothing(_: Stage) -> None:
+    """Begin in an empty namespace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +29,8 @@ class Workload:
 
     before: Act
     act: Act
-
-
-async def nothing(_: Stage) -> None:
-    """Begin in an empty namespace."""
+    absent: Act = nothing
+    """What the user does while no operator runs, between the two."""
 
 
 async def create(stage: Stage) -> None:
@@ -121,6 +123,34 @@ async def recreate(stage: Stage) -> None:
     await stage.rests("Stable", "100/0", stable=V3)
 
 
+async def fourth(stage: Stage) -> None:
+    """Two further models, one right after the other, while the second has half of the traffic."""
+    await stage.apply(V3, scaling=SCALING, rollout={"canary": {"trafficPercent": 10}})
+    await stage.apply(V4, scaling=SCALING, rollout={"canary": {"trafficPercent": 10}})
+    await stage.rests("Canary", "90/10", stable=V1, candidate=V4)
+
+
+async def edited_unseen(stage: Stage) -> None:
+    """A whole rollout of edits, of which only the last counts."""
+    for percent in (10, 50, 20):
+        await stage.apply(V2, scaling=SCALING, rollout={"canary": {"trafficPercent": percent}})
+
+
+async def twenty(stage: Stage) -> None:
+    await stage.rests("Canary", "80/20", stable=V1, candidate=V2)
+
+
+async def replaced_unseen(stage: Stage) -> None:
+    """The first goes, and another of its name comes."""
+    await stage.delete()
+    await stage.until(lambda: stage.read() is None, "the first is gone")
+    await stage.apply(V3, scaling=SCALING)
+
+
+async def third_is_stable(stage: Stage) -> None:
+    await stage.rests("Stable", "100/0", stable=V3)
+
+
 WORKLOADS: dict[str, Workload] = {
     "create": Workload(nothing, create),
     "scale": Workload(create, scale),
@@ -136,6 +166,9 @@ WORKLOADS: dict[str, Workload] = {
     "steps": Workload(create, steps),
     "delete": Workload(at_fifty, delete),
     "recreate": Workload(at_fifty, recreate),
+    "fourth": Workload(at_fifty, fourth),
+    "absent": Workload(create, twenty, absent=edited_unseen),
+    "absent-recreate": Workload(at_fifty, third_is_stable, absent=replaced_unseen),
 }
 
 CHAIN = "chain"
