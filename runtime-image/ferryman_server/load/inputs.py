@@ -12,7 +12,7 @@ def schema(inputs: tuple[Tensor, ...]) -> Schema:
     if is_matrix and first.kind.is_number:
         return schemas.matrix(first.shape[1], first.kind, first.name)
     if all(tensor.shape == (-1, 1) for tensor in inputs):
-        return schemas.named(tuple(Column(tensor.name, tensor.kind) for tensor in inputs), None)
+        return schemas.named(tuple(Column(tensor.name, tensor.kind, text=tensor.text) for tensor in inputs), None)
     return schemas.Tensors(inputs)
 
 

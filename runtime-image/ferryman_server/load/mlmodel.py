@@ -10,6 +10,7 @@ import yaml
 from ferryman_server.dataplane import schema as schemas
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.schema import Column, Tensor
+from ferryman_server.dataplane.text import Text
 from ferryman_server.reason import FatalError, Reason, first_line
 
 _COLUMN_KINDS = {
@@ -20,6 +21,7 @@ _COLUMN_KINDS = {
     "double": Kind.FP64,
     "string": Kind.BYTES,
     "datetime": Kind.BYTES,
+    "binary": Kind.BYTES,
 }
 _TENSOR_KINDS = {str(kind.dtype): kind for kind in Kind if kind is not Kind.BYTES} | {
     "str": Kind.BYTES,
@@ -72,7 +74,10 @@ def _signature(inputs: list[dict[str, Any]]) -> Signature:
     kinds = [_COLUMN_KINDS.get(spec["type"]) for spec in inputs]
     columns = tuple(
         Column(
-            spec.get("name", f"feature_{at}"), kind, required=spec.get("required", not spec.get("optional", False))
+            spec.get("name", f"feature_{at}"),
+            kind,
+            required=spec.get("required", not spec.get("optional", False)),
+            text=Text.BASE64 if spec["type"] == "binary" else Text.UTF8,
         )
         for at, (spec, kind) in enumerate(zip(inputs, kinds, strict=True))
         if kind is not None

@@ -15,6 +15,7 @@ from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.model import Model
 from ferryman_server.dataplane.rows import Answer, Array, Rows
 from ferryman_server.dataplane.schema import Tensor
+from ferryman_server.dataplane.text import Text
 from ferryman_server.load import context as contexts
 from ferryman_server.load import inputs
 from ferryman_server.reason import FatalError, Reason
@@ -72,16 +73,17 @@ class _Net:
             answer = self._function(**given)
         except self._tensorflow.errors.InvalidArgumentError as error:
             raise InvalidInputError(f"The model does not take these values: {_said(error)}") from error
-        return {name: self._array(value) for name, value in answer.items()}
+        return {name: self._array(name, value) for name, value in answer.items()}
 
-    def _array(self, value: Any) -> Array:
+    def _array(self, name: str, value: Any) -> Array:
         if value.dtype == self._tensorflow.bfloat16:  # NumPy knows none
             value = self._tensorflow.cast(value, self._tensorflow.float32)
         array = value.numpy()
         if value.dtype != self._tensorflow.string:
             return np.atleast_1d(array)
-        texts = [one.decode("utf-8", "replace") for one in np.ravel(array).tolist()]
-        return np.array(texts, dtype=object).reshape(np.shape(array) or (1,))
+        # TensorFlow Serving writes as bytes what is called so, whatever it holds.
+        found = [one if name.endswith("_bytes") else _text(one) for one in np.ravel(array).tolist()]
+        return np.array(found, dtype=object).reshape(np.shape(array) or (1,))
 
 
 def _function(signatures: Any, context: contexts.Context) -> Any:
@@ -108,7 +110,14 @@ def _tensor(what: str, name: str, spec: Any, context: contexts.Context) -> Tenso
             f'{what} "{name}" of model "{context.model}" is a {fact}; give its signature tensors with rows, of '
             "numbers or text.",
         )
-    return Tensor(name, kind, tuple(-1 if size is None else size for size in spec.shape.as_list()))
+    return Tensor(name, kind, tuple(-1 if size is None else size for size in spec.shape.as_list()), Text.BYTES)
+
+
+def _text(value: bytes) -> str | bytes:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value
 
 
 def _said(error: Any) -> str:

@@ -6,9 +6,12 @@ Rows are `instances` in both and are answered with `predictions`. Columns are `i
 
 from typing import Any
 
+import numpy as np
+
 from ferryman_server.dataplane import convert, validate
+from ferryman_server.dataplane import text as texts
 from ferryman_server.dataplane.kind import Kind
-from ferryman_server.dataplane.rows import Answer, Rows
+from ferryman_server.dataplane.rows import Answer, Array, Rows
 from ferryman_server.dataplane.schema import Schema, Table, Tensor, Tensors
 from ferryman_server.oip import about
 from ferryman_server.rest.message import RefusedError
@@ -63,6 +66,22 @@ def outputs(answer: Answer) -> Any:
     if len(answer) == 1:
         return next(iter(answer.values())).tolist()
     return {name: array.tolist() for name, array in answer.items()}
+
+
+def written(answer: Answer) -> Answer:
+    """The answer with its bytes as JSON has them; those of an output that is called so are wrapped always."""
+    if all(array.dtype.kind not in "OS" for array in answer.values()):
+        return answer
+    return {name: _spelled(name, array) for name, array in answer.items()}
+
+
+def _spelled(name: str, array: Array) -> Array:
+    if array.dtype.kind not in "OS":
+        return array
+    found = np.empty(array.size, dtype=object)
+    for at, value in enumerate(array.ravel().tolist()):
+        found[at] = texts.write(value, always=name.endswith("_bytes"))
+    return found.reshape(array.shape)
 
 
 def _matrix(schema: Schema) -> str:

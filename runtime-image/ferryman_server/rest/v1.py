@@ -25,9 +25,9 @@ async def predict(request: Request, plane: DataPlane) -> Response:
         )
     if "inputs" in body:
         answer = await plane.predict(tfserving.columns(schema, body["inputs"]))
-        return message.answer({"outputs": tfserving.outputs(answer)})
+        return message.answer({"outputs": tfserving.outputs(tfserving.written(answer))})
     rows = validate.from_rows(schema, tfserving.instances(schema, body["instances"]), "instances")
-    return message.answer({"predictions": predictions(await plane.predict(rows))})
+    return message.answer({"predictions": predictions(tfserving.written(await plane.predict(rows)))})
 
 
 def predictions(answer: Answer) -> list[Any]:
