@@ -7,6 +7,7 @@ columns with nulls) are compared by value and type. The order of the rows counts
 
 import hashlib
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -20,7 +21,7 @@ _SIZE = 20
 _MOST = 512 * 1024
 """Bytes of a question: hashing more would hold the event loop for longer than a millisecond."""
 
-_pack = msgspec.msgpack.Encoder().encode
+_pack = msgspec.msgpack.Encoder(order="sorted").encode
 
 
 class Keys:
@@ -41,6 +42,11 @@ class Keys:
             if data is None:
                 return None
             digest.update(data)
+        if rows.params:
+            data = _packed(rows.params)
+            if data is None:
+                return None
+            digest.update(data)
         return digest.digest()
 
 
@@ -50,6 +56,10 @@ def _objects(array: Array) -> bytes | None:
     values = array.ravel().tolist()
     if not PLAIN.issuperset(map(type, values)):
         return None
+    return _packed(values)
+
+
+def _packed(values: Any) -> bytes | None:
     try:
         packed = _pack(values)
     except (OverflowError, ValueError):  # a whole number beyond 64 bits, half of a surrogate pair

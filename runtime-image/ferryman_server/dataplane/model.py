@@ -31,4 +31,5 @@ class Model:
     batches: bool = True  # False where the graph fixes its number of rows, or may look from one row at another
     quick: bool = False  # safe in any thread, so that a short run need not leave the event loop
     optimization: Optimization | None = None
+    params: tuple[str, ...] = ()  # MLflow's, by name, where the signature has any
     guest: Guest | None = None  # reads KServe's protocols for itself

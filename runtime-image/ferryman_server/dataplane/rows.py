@@ -1,6 +1,7 @@
 """Some rows on their way through the model, as NumPy arrays, with how to join and split them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,15 +12,21 @@ Answer = dict[str, Array]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Arrays in the schema's order; `names` only where the request chose them (a free table)."""
+    """Arrays in the schema's order; `names` only where the request chose them (a free table).
+
+    `params` are MLflow's: what a request asks of the model beside its rows. Such rows go through it alone.
+    """
 
     arrays: tuple[Array, ...]
     count: int
     names: tuple[str, ...] = ()
+    params: dict[str, Any] | None = None
 
     def fits(self, other: "Rows") -> bool:
         """Whether both can go through the model as one batch."""
-        return self.names == other.names and all(
+        if self.params or other.params or self.names != other.names:
+            return False
+        return all(
             a.dtype == b.dtype and a.shape[1:] == b.shape[1:] for a, b in zip(self.arrays, other.arrays, strict=True)
         )
 

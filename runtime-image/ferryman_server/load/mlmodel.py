@@ -1,7 +1,7 @@
 """Reads an MLmodel file without importing MLflow: its flavours, its signature, its example."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class Signature:
     columns: tuple[Column, ...] = ()
     tensors: tuple[Tensor, ...] = ()
     named: bool = False
+    params: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ def read(root: Path) -> MlModel:
         flavors = {name: dict(flavor or {}) for name, flavor in document["flavors"].items()}
         signature = document.get("signature") or {}
         inputs = json.loads(signature.get("inputs") or "[]")
-        return MlModel(flavors, _signature(inputs))
+        params = json.loads(signature.get("params") or "[]")
+        return MlModel(flavors, replace(_signature(inputs), params=tuple(str(spec["name"]) for spec in params)))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise FatalError(
             Reason.ARTIFACT_CORRUPT,
