@@ -36,7 +36,8 @@ class Keys:
             return None
         digest = self._begun.copy()
         # The shapes say how many bytes follow, so that no two questions have the same ones.
-        digest.update(repr((rows.names, [(array.dtype.str, array.shape) for array in rows.arrays])).encode())
+        shapes = [(array.dtype.str, array.shape) for array in rows.arrays]
+        digest.update(repr((rows.names, rows.signature, shapes)).encode())
         for array in rows.arrays:
             data = array.tobytes() if array.dtype.kind in NUMBERS else _objects(array)
             if data is None:
