@@ -23,6 +23,8 @@ _COLUMN_KINDS = {
     "datetime": Kind.BYTES,
     "binary": Kind.BYTES,
 }
+_DEEPEST = 32
+"""No file that MLflow writes is nested so."""
 _TENSOR_KINDS = {str(kind.dtype): kind for kind in Kind if kind is not Kind.BYTES} | {
     "str": Kind.BYTES,
     "object": Kind.BYTES,
@@ -51,17 +53,28 @@ def read(root: Path) -> MlModel:
     """Parse it, or say that it is damaged."""
     path = root / "MLmodel"
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_loader())  # noqa: S506 - a safe loader
+        text = path.read_text(encoding="utf-8")
+        _check_depth(text)
+        document = yaml.load(text, Loader=_loader())  # noqa: S506 - a safe loader
         flavors = {name: dict(flavor or {}) for name, flavor in document["flavors"].items()}
         signature = document.get("signature") or {}
         inputs = json.loads(signature.get("inputs") or "[]")
         params = json.loads(signature.get("params") or "[]")
         return MlModel(flavors, replace(_signature(inputs), params=tuple(str(spec["name"]) for spec in params)))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, yaml.YAMLError) as error:
         raise FatalError(
             Reason.ARTIFACT_CORRUPT,
             f"The MLmodel file cannot be read ({first_line(error)}); log the model again.",
         ) from error
+
+
+def _check_depth(text: str) -> None:
+    """Its events come one by one; what the loader makes of them it makes on the stack, and of deep ones it dies."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_loader()):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ValueError(f"it is nested more than {_DEEPEST} deep")
 
 
 def _loader() -> Any:
