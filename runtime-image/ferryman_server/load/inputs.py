@@ -23,6 +23,6 @@ def arrays(rows: Rows, schema: Schema) -> tuple[Array, ...]:
     return rows.arrays
 
 
-def batches(inputs: tuple[Tensor, ...]) -> bool:
-    """Whether the graph leaves the number of rows open."""
-    return all(tensor.shape[:1] == (-1,) for tensor in inputs)
+def batches(tensors: tuple[Tensor, ...]) -> bool:
+    """Whether the graph leaves the number of rows open in all that it takes, or gives."""
+    return all(tensor.shape[:1] == (-1,) for tensor in tensors)

@@ -77,7 +77,7 @@ class _Net:
         outputs = tuple(_tensor("Output", name, one, context) for name, one in given.items())
         self._types = {name: one.dtype for name, one in wanted.items()}
         self.signature = Signature(inputs.schema(tensors), outputs)
-        self.batches = inputs.batches(tensors)
+        self.batches = inputs.batches((*tensors, *outputs))
 
     def predict(self, rows: Rows) -> Answer:
         """All of its outputs by name."""
