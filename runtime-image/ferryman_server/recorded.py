@@ -9,24 +9,27 @@ fails on, or a file of which it takes nothing, stops the start: clients would me
 """
 
 import asyncio
+import contextlib
 import itertools
 import time
-from collections.abc import Coroutine, MutableMapping
+from collections.abc import Coroutine, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 
 from ferryman_server import log, metrics
 from ferryman_server.dataplane.errors import InvalidInputError
+from ferryman_server.dataplane.guest import Asked, Told, TurnedDownError
 from ferryman_server.dataplane.model import Model
 from ferryman_server.dataplane.plane import DataPlane
 from ferryman_server.dataplane.rows import Answer, Rows
 from ferryman_server.dataplane.schema import Schema
 from ferryman_server.reason import FatalError, Reason, first_line
-from ferryman_server.rest import app
+from ferryman_server.rest import app, predictions
+from ferryman_server.rest.message import Request
 from ferryman_server.serving import Phase, Serving
 from ferryman_server.settings import Settings
 
@@ -37,6 +40,8 @@ LONGEST = 30.0
 """Seconds after which no further one is asked: the pod has traffic to take."""
 _PLACES = (NAME, f"assets.extra/{NAME}", f"extra_files/{NAME}")  # where SavedModels and MLflow put what is not theirs
 _NAMED = 5
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(slots=True)
@@ -126,23 +131,38 @@ class _Here(DataPlane):
 
     def __init__(self, model: Model) -> None:
         self.model = model
+        self.guest = model.guest
         self.answer: Answer = {}
         self.failure = ""
 
     def at_once(self, rows: Rows) -> Answer:
-        """The answer; what is neither an answer nor a refusal is kept, for nobody else will read it."""
-        try:
+        """The answer."""
+        with self._failing():
             self.answer = self.model.predict(rows)
-        except (ValueError, InvalidInputError) as error:
-            raise InvalidInputError(first_line(error)) from error
-        except Exception as error:
-            self.failure = f"{type(error).__name__}: {first_line(error)}"
-            raise
         return self.answer
 
     async def predict(self, rows: Rows) -> Answer:
         """The same."""
         return self.at_once(rows)
+
+    async def ask(self, asked: Asked) -> Told:
+        """The answer of a model that reads requests for itself: it has its own words, and no outputs that we know."""
+        assert self.guest is not None
+        with self._failing():
+            return self.guest.answer(asked)
+
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        """What is neither an answer nor a refusal is kept, for nobody else will read it."""
+        try:
+            yield
+        except TurnedDownError:
+            raise
+        except (ValueError, InvalidInputError) as error:
+            raise InvalidInputError(first_line(error)) from error
+        except Exception as error:
+            self.failure = f"{type(error).__name__}: {first_line(error)}"
+            raise
 
 
 class _Door:
@@ -151,12 +171,17 @@ class _Door:
     def __init__(self, model: Model, name: str) -> None:
         self.plane = _Here(model)
         self._name = name
-        self._app = app.App(
-            Serving(Settings(name), Phase.READY, self.plane), metrics.Metrics(metrics.Identity(name, "", ""))
-        )
+        serving = Serving(Settings(name), Phase.READY, self.plane)
+        self._routes = predictions.routes(serving)
+        self._app = app.App(serving, metrics.Metrics(metrics.Identity(name, "", "")))
 
     def ask(self, body: bytes) -> tuple[int, str]:
         """The status, and the sentence of a refusal."""
+        path = self._path(body)
+        if self.plane.guest is not None:  # it has a loop of its own, and is asked without ours: nobody waits for it
+            asked = predictions.predict(self._routes[path], Request("POST", path, {}, body), self.plane, "")
+            response = _finish(asked)
+            return _told(response.status, response.body)
         sent: list[MutableMapping[str, Any]] = []
         came = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -169,10 +194,9 @@ class _Door:
         async def send(event: MutableMapping[str, Any]) -> None:
             sent.append(event)
 
-        scope = {"type": "http", "method": "POST", "path": self._path(body), "headers": []}
+        scope = {"type": "http", "method": "POST", "path": path, "headers": []}
         _finish(self._app(scope, receive, send))
-        status: int = sent[0]["status"]
-        return status, "" if status < 400 else str(msgspec.json.decode(sent[1]["body"])["error"])
+        return _told(sent[0]["status"], sent[1]["body"])
 
     def _path(self, body: bytes) -> str:
         """By what the body holds; a body that is nobody's is V1's to refuse."""
@@ -189,12 +213,17 @@ class _Door:
         return f"/v1/models/{self._name}:predict"
 
 
-def _finish(coroutine: Coroutine[Any, Any, None]) -> None:
+def _told(status: int, body: bytes) -> tuple[int, str]:
+    return status, "" if status < 400 else str(msgspec.json.decode(body)["error"])
+
+
+def _finish(coroutine: Coroutine[Any, Any, _Result]) -> _Result:
     """Run what has nothing to wait for: the model is asked in this very thread, which has no event loop."""
     try:
         coroutine.send(None)
-    except StopIteration:
-        return
+    except StopIteration as done:
+        result: _Result = done.value
+        return result
     raise AssertionError("a request waited for something, and nobody else is there")
 
 

@@ -184,3 +184,40 @@ def test_a_saved_model_is_not_opened_before_it_is_trusted(tmp_path):
         plain.load(tmp_path, allow_pickle=False)
 
     assert refused.value.reason is Reason.UNTRUSTED_FORMAT
+
+
+class Twofold(tf.Module):
+    """Two functions of the same rows, and one that no client can ask for."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, name="numbers")])
+    def sums(self, numbers):
+        return {"sum": tf.reduce_sum(numbers, axis=1)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="words")])
+    def sizes(self, words):
+        return {"size": tf.strings.length(words), "words_bytes": words}
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.float32, name="number")])
+    def alone(self, number):
+        return {"number": number}
+
+
+async def test_a_signature_that_a_saved_model_has_was_refused(tmp_path):
+    module = Twofold()
+    saved(tmp_path, module, serving_default=module.sums, sizes=module.sizes, alone=module.alone)
+
+    async with plain.client(plain.load(tmp_path)) as http:
+        sums = await http.post("/v1/models/iris:predict", json={"instances": [[1, 2]]})
+        sizes = await http.post(
+            "/v1/models/iris:predict", json={"signature_name": "sizes", "instances": [{"b64": "/wA="}, "abc"]}
+        )
+        alone = await http.post("/v1/models/iris:predict", json={"signature_name": "alone", "instances": [1]})
+
+    assert sums.json() == {"predictions": [3.0]}
+    assert sizes.json() == {
+        "predictions": [{"size": 2, "words_bytes": {"b64": "/wA="}}, {"size": 3, "words_bytes": {"b64": "YWJj"}}]
+    }
+    assert (alone.status_code, alone.json()["error"]) == (
+        400,
+        'The model has no signature "alone"; it has "serving_default", "sizes".',
+    )

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from ferryman_server.dataplane import text as texts
 from ferryman_server.dataplane.errors import InvalidInputError
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.rows import Array
+from ferryman_server.dataplane.text import Text
 
 _NUMBERS = frozenset({int, float})
 _WHOLE = frozenset({int})
@@ -26,8 +28,10 @@ _MOST_SHOWN = 8
 Where = Callable[[int], str]
 
 
-def array(values: Sequence[Any], kind: Kind, where: Where, *, nullable: bool = False) -> Array:
-    """Values of one kind; `where` says how a client would call the value at an index."""
+def array(
+    values: Sequence[Any], kind: Kind, where: Where, *, nullable: bool = False, text: Text = Text.UTF8
+) -> Array:
+    """Values of one kind; `where` says how a client would call the value at an index, `text` what BYTES are."""
     types = set(map(type, values))
     if kind.is_float:
         good = types <= _NULLABLE
@@ -36,7 +40,9 @@ def array(values: Sequence[Any], kind: Kind, where: Where, *, nullable: bool = F
     else:
         good = types <= (_TRUTH if kind is Kind.BOOL else _TEXT)
     if not good and nullable and type(None) in types:
-        return _with_nulls(values, kind, where)
+        return _with_nulls(values, kind, where, text)
+    if kind is Kind.BYTES and (text is not Text.UTF8 or not good):
+        return _texts(values, text, where)
     if not good:
         raise _culprit(values, kind, where)
     try:
@@ -49,10 +55,22 @@ def _is_whole(value: float) -> bool:
     return isinstance(value, int) or value.is_integer()
 
 
-def _with_nulls(values: Sequence[Any], kind: Kind, where: Where) -> Array:
+def _texts(values: Sequence[Any], text: Text, where: Where) -> Array:
+    found = np.empty(len(values), dtype=object)
+    for at, value in enumerate(values):
+        try:
+            found[at] = texts.read(value, text)
+        except TypeError:
+            raise InvalidInputError(f"{where(at)} must be {Kind.BYTES.noun}, got {describe(value)}.") from None
+        except ValueError as problem:
+            raise InvalidInputError(f"{where(at)} {problem}.") from None
+    return found
+
+
+def _with_nulls(values: Sequence[Any], kind: Kind, where: Where, text: Text) -> Array:
     """A column whose absent values have no number to stand for them: held as objects, None where absent."""
     places = [at for at, value in enumerate(values) if value is not None]
-    found = array([values[at] for at in places], kind, lambda at: where(places[at]))
+    found = array([values[at] for at in places], kind, lambda at: where(places[at]), text=text)
     result = np.full(len(values), None, dtype=object)
     result[places] = found
     return result

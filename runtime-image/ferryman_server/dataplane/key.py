@@ -7,6 +7,7 @@ columns with nulls) are compared by value and type. The order of the rows counts
 
 import hashlib
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -20,7 +21,7 @@ _SIZE = 20
 _MOST = 512 * 1024
 """Bytes of a question: hashing more would hold the event loop for longer than a millisecond."""
 
-_pack = msgspec.msgpack.Encoder().encode
+_pack = msgspec.msgpack.Encoder(order="sorted").encode
 
 
 class Keys:
@@ -35,9 +36,15 @@ class Keys:
             return None
         digest = self._begun.copy()
         # The shapes say how many bytes follow, so that no two questions have the same ones.
-        digest.update(repr((rows.names, [(array.dtype.str, array.shape) for array in rows.arrays])).encode())
+        shapes = [(array.dtype.str, array.shape) for array in rows.arrays]
+        digest.update(repr((rows.names, rows.signature, shapes)).encode())
         for array in rows.arrays:
             data = array.tobytes() if array.dtype.kind in NUMBERS else _objects(array)
+            if data is None:
+                return None
+            digest.update(data)
+        if rows.params:
+            data = _packed(rows.params)
             if data is None:
                 return None
             digest.update(data)
@@ -50,6 +57,10 @@ def _objects(array: Array) -> bytes | None:
     values = array.ravel().tolist()
     if not PLAIN.issuperset(map(type, values)):
         return None
+    return _packed(values)
+
+
+def _packed(values: Any) -> bytes | None:
     try:
         packed = _pack(values)
     except (OverflowError, ValueError):  # a whole number beyond 64 bits, half of a surrogate pair

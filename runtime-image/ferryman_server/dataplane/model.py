@@ -20,6 +20,14 @@ class Optimization:
 
 
 @dataclass(frozen=True, slots=True)
+class Signature:
+    """What one of a model's functions takes and gives, as TensorFlow calls it."""
+
+    schema: Schema
+    outputs: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """`platform` is what V2 metadata calls the framework; `packages` is what it was loaded with."""
 
@@ -31,4 +39,6 @@ class Model:
     batches: bool = True  # False where the graph fixes its number of rows, or may look from one row at another
     quick: bool = False  # safe in any thread, so that a short run need not leave the event loop
     optimization: Optimization | None = None
+    params: tuple[str, ...] = ()  # MLflow's, by name, where the signature has any
+    signatures: dict[str, Signature] = field(default_factory=dict)  # by name, where there are names
     guest: Guest | None = None  # reads KServe's protocols for itself

@@ -1,6 +1,7 @@
 """Some rows on their way through the model, as NumPy arrays, with how to join and split them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,15 +12,23 @@ Answer = dict[str, Array]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Arrays in the schema's order; `names` only where the request chose them (a free table)."""
+    """Arrays in the schema's order; `names` only where the request chose them (a free table).
+
+    `params` are MLflow's: what a request asks of the model beside its rows. Such rows go through it alone.
+    `signature` is which of a model's functions they are for, if not the default one.
+    """
 
     arrays: tuple[Array, ...]
     count: int
     names: tuple[str, ...] = ()
+    params: dict[str, Any] | None = None
+    signature: str = ""
 
     def fits(self, other: "Rows") -> bool:
         """Whether both can go through the model as one batch."""
-        return self.names == other.names and all(
+        if self.params or other.params or (self.names, self.signature) != (other.names, other.signature):
+            return False
+        return all(
             a.dtype == b.dtype and a.shape[1:] == b.shape[1:] for a, b in zip(self.arrays, other.arrays, strict=True)
         )
 
@@ -29,7 +38,7 @@ def join(parts: list[Rows]) -> Rows:
     if len(parts) == 1:
         return parts[0]
     arrays = tuple(np.concatenate(arrays) for arrays in zip(*(part.arrays for part in parts), strict=True))
-    return Rows(arrays, sum(part.count for part in parts), parts[0].names)
+    return Rows(arrays, sum(part.count for part in parts), parts[0].names, signature=parts[0].signature)
 
 
 def splittable(answer: Answer, count: int) -> bool:

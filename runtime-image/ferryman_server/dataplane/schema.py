@@ -7,6 +7,7 @@ column. A *free* table knows neither its columns nor its width and takes what co
 from dataclasses import dataclass, field
 
 from ferryman_server.dataplane.kind import Kind
+from ferryman_server.dataplane.text import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,7 @@ class Column:
     name: str
     kind: Kind
     required: bool = True
+    text: Text = Text.UTF8
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class Tensor:
     name: str
     kind: Kind
     shape: tuple[int, ...]
+    text: Text = Text.UTF8
 
 
 @dataclass(frozen=True, slots=True)

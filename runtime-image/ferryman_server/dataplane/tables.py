@@ -85,7 +85,11 @@ def from_columns(schema: Table, given: dict[str, Any], where: Any, label: str) -
                 return str(where(name, at))
 
             arrays_by_name[column.name] = convert.array(
-                given[column.name], schema.packed or column.kind, place, nullable=not column.required
+                given[column.name],
+                schema.packed or column.kind,
+                place,
+                nullable=not column.required,
+                text=column.text,
             )
     return assemble(schema, arrays_by_name)
 
@@ -99,7 +103,7 @@ def from_tensors(schema: Table, given: dict[str, tensors.NamedTensor]) -> Rows:
         if column.name in given:
             tensor = given[column.name]
             shape = (-1, 1) if len(tensor.shape) == 2 else (-1,)
-            arrays[column.name] = tensors.array(tensor, schema.packed or column.kind, shape).reshape(-1)
+            arrays[column.name] = tensors.array(tensor, schema.packed or column.kind, shape, column.text).reshape(-1)
     return assemble(schema, arrays)
 
 

@@ -7,10 +7,12 @@ from itertools import chain
 from typing import Any
 
 from ferryman_server.dataplane import convert, names
+from ferryman_server.dataplane import text as texts
 from ferryman_server.dataplane.errors import InvalidInputError
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.rows import Array, Rows
 from ferryman_server.dataplane.schema import Tensors
+from ferryman_server.dataplane.text import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class NamedTensor:
 
 def from_rows(schema: Tensors, given: list[Any], label: str) -> Rows:
     """Each row an object with its part of every tensor, or, for a lone tensor, that part itself."""
-    if isinstance(given[0], dict):
+    if isinstance(given[0], dict) and not (len(schema.tensors) == 1 and texts.wrapped(given[0])):
         known = {tensor.name for tensor in schema.tensors}
         for at, row in enumerate(given):
             if not isinstance(row, dict):
@@ -52,7 +54,8 @@ def from_values(schema: Tensors, given: dict[str, tuple[Any, str]]) -> Rows:
         shape = _shape(values, where)
         if len(shape) == 1 and tensor.shape[1:] == (1,):  # [1, 2, 3] for a column
             shape = (*shape, 1)
-        arrays.append(array(NamedTensor(where.strip('"'), tensor.kind, shape, values), tensor.kind, tensor.shape))
+        part = NamedTensor(where.strip('"'), tensor.kind, shape, values)
+        arrays.append(array(part, tensor.kind, tensor.shape, tensor.text))
     return together(arrays)
 
 
@@ -61,7 +64,7 @@ def from_named(schema: Tensors, given: dict[str, NamedTensor]) -> Rows:
     if len(schema.tensors) == len(given) == 1:
         given = {schema.tensors[0].name: next(iter(given.values()))}
     names.check({tensor.name for tensor in schema.tensors}, set(), given, "inputs")
-    return together([array(given[wanted.name], wanted.kind, wanted.shape) for wanted in schema.tensors])
+    return together([array(given[wanted.name], wanted.kind, wanted.shape, wanted.text) for wanted in schema.tensors])
 
 
 def as_they_are(given: dict[str, NamedTensor]) -> Rows:
@@ -70,7 +73,7 @@ def as_they_are(given: dict[str, NamedTensor]) -> Rows:
     return together(arrays, tuple(given) if len(given) > 1 else ())
 
 
-def array(given: NamedTensor, kind: Kind, shape: tuple[int, ...]) -> Array:
+def array(given: NamedTensor, kind: Kind, shape: tuple[int, ...], text: Text = Text.UTF8) -> Array:
     """One tensor, if its shape and datatype are those that were asked for."""
     fits = len(given.shape) == len(shape) and all(
         want in (-1, have) for want, have in zip(shape, given.shape, strict=True)
@@ -79,7 +82,8 @@ def array(given: NamedTensor, kind: Kind, shape: tuple[int, ...]) -> Array:
         raise InvalidInputError(f'Input "{given.name}" must have shape {list(shape)}, got {list(given.shape)}.')
     if not _castable(given.kind, kind):
         raise InvalidInputError(f'Input "{given.name}" must have datatype {kind.value}, got {given.kind.value}.')
-    return convert.array(flat(given), kind, lambda at: f'Input "{given.name}", element {at},').reshape(given.shape)
+    found = convert.array(flat(given), kind, lambda at: f'Input "{given.name}", element {at},', text=text)
+    return found.reshape(given.shape)
 
 
 def _castable(given: Kind, wanted: Kind) -> bool:

@@ -7,6 +7,7 @@ list it found ("instances", "data"), so that a client recognises its own words.
 from typing import Any
 
 from ferryman_server.dataplane import convert, names, tables, tensors
+from ferryman_server.dataplane import text as texts
 from ferryman_server.dataplane.errors import InvalidInputError
 from ferryman_server.dataplane.rows import Rows
 from ferryman_server.dataplane.schema import Schema, Table, Tensors
@@ -21,7 +22,7 @@ def from_rows(schema: Schema, given: Any, label: str) -> Rows:
     if isinstance(schema, Tensors):
         return tensors.from_rows(schema, given, label)
     first = given[0]
-    if isinstance(first, dict):
+    if isinstance(first, dict) and not (texts.wrapped(first) and schema.width == 1):
         return tables.from_objects(schema, given, label)
     if not isinstance(first, list):
         if schema.width != 1 and not schema.free:

@@ -39,8 +39,6 @@ def read(name: str, kind: Kind, shape: tuple[int, ...], contents: Any) -> Sent:
     if wrong:
         raise InvalidInputError(f'Input "{name}" is {kind.value}: its values belong in {wanted}, not in {wrong[0]}.')
     values = list(getattr(contents, wanted))
-    if kind is Kind.BYTES:
-        return Sent(name, kind, shape, [raw.text(name, at, value) for at, value in enumerate(values)])
     if kind.is_number and len(values) == math.prod(shape):
         whole = np.uint64 if kind.value.startswith("U") else np.int64
         array = np.array(values, dtype=np.float64 if kind.is_float else whole)
@@ -55,4 +53,4 @@ def write(array: Array, kind: Kind) -> dict[str, Any] | None:
     wanted = _LISTS.get(kind)
     if wanted is None:
         return None
-    return {wanted: [one.encode() for one in raw.texts(array)] if kind is Kind.BYTES else array.reshape(-1).tolist()}
+    return {wanted: raw.parts(array) if kind is Kind.BYTES else array.reshape(-1).tolist()}

@@ -16,6 +16,7 @@ from ferryman_server.reason import FatalError, Reason
 
 # These pick columns by name or hand rows to the user's code: they must see a DataFrame.
 _NAME_AWARE = {"ColumnTransformer", "FunctionTransformer", "FeatureUnion"}
+_CALLERS = {"FunctionTransformer", "TransformedTargetRegressor"}
 _FAMILIES = ("sklearn.", "xgboost.", "lightgbm.")
 
 
@@ -40,7 +41,14 @@ def wrap(estimator: Any, context: contexts.Context, platform: str, packages: dic
         and schema.width == getattr(estimator, "n_features_in_", None)
     ):
         act, quick = direct.proved(direct.estimator(estimator), act, schema.width, schema.packed.dtype)
-    return Model(platform, schema, _predictor(act, schema, names, framed=framed), packages=packages, quick=quick)
+    return Model(
+        platform,
+        schema,
+        _predictor(act, schema, names, framed=framed),
+        packages=packages,
+        batches=row_by_row(estimator),
+        quick=quick,
+    )
 
 
 def _remembered(estimator: Any, names: list[str], *, framed: bool) -> Schema:
@@ -80,6 +88,27 @@ def takes_arrays(estimator: Any) -> bool:
     every = [estimator, *parts(estimator)]
     return all(
         type(part).__module__.startswith(_FAMILIES) and type(part).__name__ not in _NAME_AWARE for part in every
+    )
+
+
+def row_by_row(estimator: Any) -> bool:
+    """Whether each row's answer is known to be its own: so it is in the libraries, and of a user's code nobody knows.
+
+    Rows that a function scales by their mean, say, must not meet those of another client.
+    """
+    return all(_known(part) for part in [estimator, *parts(estimator)])
+
+
+def _known(part: Any) -> bool:
+    if not type(part).__module__.startswith(_FAMILIES):
+        return False
+    settings = part.get_params(deep=False).values() if hasattr(part, "get_params") else ()
+    functions = [value for value in settings if callable(value) and not isinstance(value, np.ufunc)]
+    if type(part).__name__ in _CALLERS:  # also a library's function may look at all rows: minmax_scale does
+        return not functions
+    return all(
+        isinstance(value, type) or (getattr(value, "__module__", None) or "").startswith((*_FAMILIES, "numpy"))
+        for value in functions
     )
 
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from ferryman_server.dataplane import text as texts
 from ferryman_server.dataplane import validate
 from ferryman_server.dataplane.errors import InvalidInputError
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.rows import Array, Rows
 from ferryman_server.dataplane.schema import Schema, Tensors
+from ferryman_server.dataplane.text import Text
 
 _SERVING_EXAMPLE = "serving_input_example.json"
 _LARGEST = 1_000_000  # elements; beyond that a made-up tensor would be the load it wants to spare us
@@ -43,14 +45,20 @@ def made_up(schema: Schema) -> Rows | None:
         shapes = [tuple(1 if size < 0 else size for size in tensor.shape) for tensor in schema.tensors]
         if any(np.prod(shape) > _LARGEST for shape in shapes):
             return None
-        arrays = tuple(_zeros(shape, tensor.kind) for shape, tensor in zip(shapes, schema.tensors, strict=True))
+        arrays = tuple(
+            _zeros(shape, tensor.kind, tensor.text) for shape, tensor in zip(shapes, schema.tensors, strict=True)
+        )
         return Rows(arrays, shapes[0][0] if shapes[0] else 1)
     if schema.free:
         return None
     if schema.packed:
         return Rows((_zeros((1, schema.width), schema.packed),), 1)
-    return Rows(tuple(_zeros((1,), column.kind) for column in schema.columns), 1)
+    return Rows(tuple(_zeros((1,), column.kind, column.text) for column in schema.columns), 1)
 
 
-def _zeros(shape: tuple[int, ...], kind: Kind) -> Array:
-    return np.full(shape, "", dtype=object) if kind is Kind.BYTES else np.zeros(shape, dtype=kind.dtype)
+def _zeros(shape: tuple[int, ...], kind: Kind, text: Text = Text.UTF8) -> Array:
+    return (
+        np.full(shape, texts.read("", text), dtype=object)
+        if kind is Kind.BYTES
+        else np.zeros(shape, dtype=kind.dtype)
+    )

@@ -12,7 +12,7 @@ def schema(inputs: tuple[Tensor, ...]) -> Schema:
     if is_matrix and first.kind.is_number:
         return schemas.matrix(first.shape[1], first.kind, first.name)
     if all(tensor.shape == (-1, 1) for tensor in inputs):
-        return schemas.named(tuple(Column(tensor.name, tensor.kind) for tensor in inputs), None)
+        return schemas.named(tuple(Column(tensor.name, tensor.kind, text=tensor.text) for tensor in inputs), None)
     return schemas.Tensors(inputs)
 
 
@@ -23,6 +23,6 @@ def arrays(rows: Rows, schema: Schema) -> tuple[Array, ...]:
     return rows.arrays
 
 
-def batches(inputs: tuple[Tensor, ...]) -> bool:
-    """Whether the graph leaves the number of rows open."""
-    return all(tensor.shape[:1] == (-1,) for tensor in inputs)
+def batches(tensors: tuple[Tensor, ...]) -> bool:
+    """Whether the graph leaves the number of rows open in all that it takes, or gives."""
+    return all(tensor.shape[:1] == (-1,) for tensor in tensors)

@@ -19,7 +19,8 @@ def load(root: Path, flavors: dict[str, dict[str, Any]], context: contexts.Conte
     if not function and "pytorch" in flavors:  # an exported program with several inputs is nothing to pyfunc
         native = "pytorch"
     flavor = flavors.get(native, {})
-    if not flavor or function.get("code") or flavor.get("code"):
+    asked_more = bool(context.signature.params) and context.allow_pickle  # MLflow says what a flavour does with them
+    if not flavor or function.get("code") or flavor.get("code") or asked_more:
         return pyfunc.load(root, context)
     if native == "sklearn" and function.get("predict_fn", "predict") == "predict":
         return sklearn_file.load(root / str(flavor["pickled_model"]), context)

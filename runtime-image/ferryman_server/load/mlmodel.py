@@ -1,7 +1,7 @@
 """Reads an MLmodel file without importing MLflow: its flavours, its signature, its example."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import yaml
 from ferryman_server.dataplane import schema as schemas
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.schema import Column, Tensor
+from ferryman_server.dataplane.text import Text
 from ferryman_server.reason import FatalError, Reason, first_line
 
 _COLUMN_KINDS = {
@@ -20,7 +21,10 @@ _COLUMN_KINDS = {
     "double": Kind.FP64,
     "string": Kind.BYTES,
     "datetime": Kind.BYTES,
+    "binary": Kind.BYTES,
 }
+_DEEPEST = 32
+"""No file that MLflow writes is nested so."""
 _TENSOR_KINDS = {str(kind.dtype): kind for kind in Kind if kind is not Kind.BYTES} | {
     "str": Kind.BYTES,
     "object": Kind.BYTES,
@@ -34,6 +38,7 @@ class Signature:
     columns: tuple[Column, ...] = ()
     tensors: tuple[Tensor, ...] = ()
     named: bool = False
+    params: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +53,28 @@ def read(root: Path) -> MlModel:
     """Parse it, or say that it is damaged."""
     path = root / "MLmodel"
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_loader())  # noqa: S506 - a safe loader
+        text = path.read_text(encoding="utf-8")
+        _check_depth(text)
+        document = yaml.load(text, Loader=_loader())  # noqa: S506 - a safe loader
         flavors = {name: dict(flavor or {}) for name, flavor in document["flavors"].items()}
         signature = document.get("signature") or {}
         inputs = json.loads(signature.get("inputs") or "[]")
-        return MlModel(flavors, _signature(inputs))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+        params = json.loads(signature.get("params") or "[]")
+        return MlModel(flavors, replace(_signature(inputs), params=tuple(str(spec["name"]) for spec in params)))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, yaml.YAMLError) as error:
         raise FatalError(
             Reason.ARTIFACT_CORRUPT,
             f"The MLmodel file cannot be read ({first_line(error)}); log the model again.",
         ) from error
+
+
+def _check_depth(text: str) -> None:
+    """Its events come one by one; what the loader makes of them it makes on the stack, and of deep ones it dies."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_loader()):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ValueError(f"it is nested more than {_DEEPEST} deep")
 
 
 def _loader() -> Any:
@@ -72,7 +89,10 @@ def _signature(inputs: list[dict[str, Any]]) -> Signature:
     kinds = [_COLUMN_KINDS.get(spec["type"]) for spec in inputs]
     columns = tuple(
         Column(
-            spec.get("name", f"feature_{at}"), kind, required=spec.get("required", not spec.get("optional", False))
+            spec.get("name", f"feature_{at}"),
+            kind,
+            required=spec.get("required", not spec.get("optional", False)),
+            text=Text.BASE64 if spec["type"] == "binary" else Text.UTF8,
         )
         for at, (spec, kind) in enumerate(zip(inputs, kinds, strict=True))
         if kind is not None

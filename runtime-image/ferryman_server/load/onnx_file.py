@@ -55,9 +55,19 @@ def wrap(graph: Any, context: contexts.Context) -> Model:
         _predictor(graph, tuple(tensor.name for tensor in tensors), outputs, schema),
         outputs=tuple(_output(one) for one in graph.get_outputs()),
         packages={"onnxruntime": onnxruntime.__version__},
-        batches=inputs.batches(tensors),
+        batches=_by_rows(graph),
         quick=True,
     )
+
+
+def _by_rows(graph: Any) -> bool:
+    """Whether all that goes in and comes out has the same open size first: rows, as far as a graph can say.
+
+    An answer without it may be made of all rows at once, and then it would tell one client of another's.
+    """
+    told = [one for one in graph.get_outputs() if one.type in _KINDS]  # the others are ZipMaps: a map a row
+    first = {one.shape[0] if one.shape else 0 for one in (*graph.get_inputs(), *told)}
+    return len(first) == 1 and not any(isinstance(size, int) for size in first)
 
 
 def session(graph: Path | bytes, threads: int) -> Any:

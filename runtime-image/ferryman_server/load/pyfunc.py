@@ -26,14 +26,21 @@ def load(root: Path, context: contexts.Context) -> Model:
 
     def predict(rows: Rows) -> Answer:
         try:
-            return _answer(model.predict(_given(rows, schema)))
+            return _answer(model.predict(_given(rows, schema), params=rows.params))
         except mlflow.exceptions.MlflowException as error:
             if error.error_code in {"BAD_REQUEST", "INVALID_PARAMETER_VALUE"}:
                 raise InvalidInputError(f"The model does not take this input: {first_line(error)}") from error
             raise
 
     # a model may look at all rows that it is given, so it is given those of one request
-    return Model("mlflow", schema, predict, packages={"mlflow": mlflow.__version__}, batches=False)
+    return Model(
+        "mlflow",
+        schema,
+        predict,
+        packages={"mlflow": mlflow.__version__},
+        batches=False,
+        params=context.signature.params,
+    )
 
 
 def _given(rows: Rows, schema: Schema) -> Any:

@@ -10,22 +10,11 @@ from typing import Any
 from ferryman_server import log
 from ferryman_server.dataplane.model import Model
 from ferryman_server.load import context as contexts
-from ferryman_server.load import estimator
+from ferryman_server.load import estimator, skops_file
 from ferryman_server.optimize import attempt as optimize
 from ferryman_server.reason import FatalError, Reason, first_line
 
 _PLATFORM = "sklearn"
-# What the gradient boosting libraries' estimators are made of; they hold data, not code.
-_KNOWN_TYPES = {
-    "collections.OrderedDict",
-    "lightgbm.basic.Booster",
-    "lightgbm.sklearn.LGBMClassifier",
-    "lightgbm.sklearn.LGBMRanker",
-    "lightgbm.sklearn.LGBMRegressor",
-    "xgboost.core.Booster",
-    "xgboost.sklearn.XGBClassifier",
-    "xgboost.sklearn.XGBRegressor",
-}
 
 
 def load(path: Path, context: contexts.Context) -> Model:
@@ -62,7 +51,7 @@ def _open(path: Path, context: contexts.Context) -> Any:
     with warnings.catch_warnings(record=True) as noted:
         warnings.simplefilter("always")
         try:
-            found = _skops(path, context) if path.suffix.lower() == ".skops" else _pickle(path, context)
+            found = skops_file.load(path, context) if path.suffix.lower() == ".skops" else _pickle(path, context)
         except (pickle.UnpicklingError, EOFError, zlib.error) as error:
             raise FatalError(
                 Reason.ARTIFACT_CORRUPT,
@@ -84,16 +73,6 @@ def _pickle(path: Path, context: contexts.Context) -> Any:
     import joblib  # noqa: PLC0415 - imports cost start-up time; each format pays for its own
 
     return joblib.load(path)
-
-
-def _skops(path: Path, context: contexts.Context) -> Any:
-    import skops.io  # noqa: PLC0415
-
-    untrusted = set(skops.io.get_untrusted_types(file=path))
-    if untrusted - _KNOWN_TYPES:
-        types = ", ".join(sorted(untrusted - _KNOWN_TYPES))
-        contexts.refuse_code(context, f"a skops file with types of its own ({types})")
-    return skops.io.load(path, trusted=sorted(untrusted))
 
 
 def _mismatch(

@@ -32,8 +32,8 @@ def read(name: str, kind: Kind, shape: tuple[int, ...], data: bytes | memoryview
     return Sent(name, kind, shape, np.frombuffer(data, dtype=dtype).reshape(shape))
 
 
-def _texts(name: str, count: int, data: bytes | memoryview) -> list[str]:
-    found: list[str] = []
+def _texts(name: str, count: int, data: bytes | memoryview) -> list[bytes]:
+    found: list[bytes] = []
     at, end = 0, len(data)
     while at < end:
         start = at + _LENGTH
@@ -46,34 +46,32 @@ def _texts(name: str, count: int, data: bytes | memoryview) -> list[str]:
             )
         if len(found) == count:  # a megabyte of zeros is a quarter of a million empty texts
             raise InvalidInputError(f'Input "{name}" must have {count} texts for its shape, and it has more.')
-        found.append(text(name, len(found), bytes(data[start:at])))
+        found.append(bytes(data[start:at]))
     if len(found) != count:
         raise InvalidInputError(f'Input "{name}" must have {count} texts for its shape, got {len(found)}.')
     return found
-
-
-def text(name: str, at: int, value: bytes) -> str:
-    """One element of a BYTES tensor; models here take text."""
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        raise InvalidInputError(f'Input "{name}", element {at}, is not UTF-8 text.') from None
 
 
 def write(array: Array) -> bytes:
     """An answer's values as bytes."""
     if kinds.of(array) is not Kind.BYTES:
         return array.tobytes()
-    parts = [one.encode() for one in texts(array)]
-    return b"".join(piece for part in parts for piece in (len(part).to_bytes(_LENGTH, "little"), part))
+    return b"".join(piece for part in parts(array) for piece in (len(part).to_bytes(_LENGTH, "little"), part))
+
+
+def parts(array: Array) -> list[bytes]:
+    """An answer's values one by one: bytes as they are, text as UTF-8."""
+    return [one if isinstance(one, bytes) else _text(one).encode() for one in array.reshape(-1).tolist()]
 
 
 def texts(array: Array) -> list[str]:
     """An answer's values as text: its own, or JSON for whatever else a model put there."""
-    return [one if isinstance(one, str) else _spelled(one) for one in array.reshape(-1).tolist()]
+    return [_text(one) for one in array.reshape(-1).tolist()]
 
 
-def _spelled(value: object) -> str:
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     return msgspec.json.encode(value, enc_hook=_plain).decode()

@@ -1,5 +1,6 @@
 """A request body for each protocol, made from rows that the model knows: its own input example, or zeros."""
 
+import base64
 import csv
 import io
 from dataclasses import dataclass
@@ -100,5 +101,11 @@ def _csv(columns: list[str], rows: list[list[Any]]) -> str:
     page = io.StringIO()
     writer = csv.writer(page, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(["" if value is None or value != value else value for value in row] for row in rows)  # noqa: PLR0124
+    writer.writerows([_cell(value) for value in row] for row in rows)
     return page.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return "" if value is None or value != value else value  # noqa: PLR0124 - NaN is not itself

@@ -56,7 +56,7 @@ def _v1_status(found: re.Match[str], serving: Serving) -> Response:
         if serving.plane is None:
             return message.error(503, serving.sentence(), (b"retry-after", b"1"))
         model = serving.plane.model
-        return message.answer(tfserving.metadata(model.schema, model.outputs, serving))
+        return message.answer(tfserving.metadata(model, serving))
     if found[3]:
         raise RefusedError(404, f'Model "{found[1]}" has no verb "{found[3][1:]}"; use :predict.')
     body = {"name": found[1], "ready": serving.ready, **tfserving.status(serving)}

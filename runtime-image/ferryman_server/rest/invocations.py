@@ -5,10 +5,12 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 from ferryman_server.dataplane import convert, names, validate
 from ferryman_server.dataplane.kind import Kind
+from ferryman_server.dataplane.model import Model
 from ferryman_server.dataplane.plane import DataPlane
 from ferryman_server.dataplane.rows import Answer, Rows
 from ferryman_server.dataplane.schema import Schema, Table
@@ -24,8 +26,8 @@ _CODES = {500: "INTERNAL_ERROR", 503: "TEMPORARILY_UNAVAILABLE", 504: "DEADLINE_
 
 async def invoke(request: Request, plane: DataPlane) -> Response:
     """Read the rows in whichever shape they came."""
-    schema = plane.model.schema
-    rows = _csv(schema, request.body) if request.media_type == "text/csv" else _json(schema, request)
+    model = plane.model
+    rows = _csv(model.schema, request.body) if request.media_type == "text/csv" else _json(model, request)
     return message.answer({"predictions": _predictions(await plane.predict(rows))})
 
 
@@ -40,15 +42,31 @@ def _predictions(answer: Answer) -> Any:
     return v1.predictions(answer)
 
 
-def _json(schema: Schema, request: Request) -> Rows:
+def _json(model: Model, request: Request) -> Rows:
     body = _object(request)
     found = [shape for shape in _SHAPES if shape in body]
     if len(found) != 1:
         came = ", ".join(f'"{convert.cut(key)}"' for key in list(body)[:8]) or "nothing"
         raise RefusedError(400, f"The body must have exactly one of {', '.join(_SHAPES)}; it has {came}.")
-    if body.get("params"):
-        raise RefusedError(400, '"params" are not taken here; put what the model needs into its inputs.')
-    shape, given = found[0], body[found[0]]
+    rows = _rows(model.schema, found[0], body[found[0]])
+    params = _params(model, body.get("params"))
+    return replace(rows, params=params) if params else rows
+
+
+def _params(model: Model, given: Any) -> dict[str, Any] | None:
+    """What MLflow's signatures call so; the values are MLflow's to judge, and it passes over unknown names."""
+    if given is not None and not isinstance(given, dict):
+        raise RefusedError(400, f'"params" must be an object, got {convert.describe(given)}.')
+    if given and not model.params:
+        raise RefusedError(
+            400,
+            '"params" are not taken here: the model has no signature with params. Log it with one, or put what it '
+            "needs into its inputs.",
+        )
+    return given
+
+
+def _rows(schema: Schema, shape: str, given: Any) -> Rows:
     if shape == "dataframe_split":
         return _split(schema, given)
     if shape == "inputs" and isinstance(given, dict):

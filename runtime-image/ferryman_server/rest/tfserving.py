@@ -1,14 +1,19 @@
 """TensorFlow Serving's REST, which shares `/v1/models/<m>:predict` with KServe V1.
 
 Rows are `instances` in both and are answered with `predictions`. Columns are `inputs` and are answered with
-`outputs`: the values of a lone tensor, or an object of them. The one signature is the default one.
+`outputs`: the values of a lone tensor, or an object of them. A model has one signature, the default one, unless it
+is TensorFlow's and was saved with several.
 """
 
 from typing import Any
 
-from ferryman_server.dataplane import convert, validate
+import numpy as np
+
+from ferryman_server.dataplane import convert, names, validate
+from ferryman_server.dataplane import text as texts
 from ferryman_server.dataplane.kind import Kind
-from ferryman_server.dataplane.rows import Answer, Rows
+from ferryman_server.dataplane.model import Model
+from ferryman_server.dataplane.rows import Answer, Array, Rows
 from ferryman_server.dataplane.schema import Schema, Table, Tensor, Tensors
 from ferryman_server.oip import about
 from ferryman_server.rest.message import RefusedError
@@ -31,11 +36,16 @@ _TYPES = {
 } | {kind: f"DT_{kind.value}" for kind in Kind if kind.is_integer}
 
 
-def check_signature(given: Any) -> None:
-    """Another signature would be another function."""
-    if given not in ("", None, SIGNATURE):
-        told = f'"{convert.cut(given)}"' if isinstance(given, str) else convert.shown(given)
-        raise RefusedError(400, f'The model has no signature {told}; it has "{SIGNATURE}".')
+def signature(model: Model, given: Any) -> tuple[str, Schema]:
+    """What rows for a signature bear, and what it takes; the default one's bear nothing."""
+    if given in ("", None, SIGNATURE):
+        return "", model.schema
+    if isinstance(given, str) and given in model.signatures:
+        return given, model.signatures[given].schema
+    told = f'"{convert.cut(given)}"' if isinstance(given, str) else convert.shown(given)
+    raise RefusedError(
+        400, f"The model has no signature {told}; it has {names.listed({SIGNATURE, *model.signatures})}."
+    )
 
 
 def instances(schema: Schema, given: Any) -> Any:
@@ -65,6 +75,22 @@ def outputs(answer: Answer) -> Any:
     return {name: array.tolist() for name, array in answer.items()}
 
 
+def written(answer: Answer) -> Answer:
+    """The answer with its bytes as JSON has them; those of an output that is called so are wrapped always."""
+    if all(array.dtype.kind not in "OS" for array in answer.values()):
+        return answer
+    return {name: _spelled(name, array) for name, array in answer.items()}
+
+
+def _spelled(name: str, array: Array) -> Array:
+    if array.dtype.kind not in "OS":
+        return array
+    found = np.empty(array.size, dtype=object)
+    for at, value in enumerate(array.ravel().tolist()):
+        found[at] = texts.write(value, always=name.endswith("_bytes"))
+    return found.reshape(array.shape)
+
+
 def _matrix(schema: Schema) -> str:
     """What a table that travels as one matrix is called, unless one of its columns is called so."""
     if isinstance(schema, Tensors) or not schema.packed or (schema.named and schema.tensor in schema.index):
@@ -88,24 +114,29 @@ def status(serving: Serving) -> dict[str, Any]:
     }
 
 
-def metadata(schema: Schema, results: tuple[Tensor, ...], serving: Serving) -> dict[str, Any]:
-    """The one signature, as a SavedModel's would be told."""
-    given = [Tensor(one["name"], Kind(one["datatype"]), tuple(one["shape"])) for one in about.inputs(schema)]
-    if isinstance(schema, Table) and schema.named:
-        given = [Tensor(column.name, schema.packed or column.kind, (-1,)) for column in schema.columns]
-    signature = {
-        "inputs": {tensor.name: _described(tensor) for tensor in given},
-        "outputs": {tensor.name: _described(tensor) for tensor in results},
-        "method_name": "tensorflow/serving/predict",
-        "defaults": {},
-    }
+def metadata(model: Model, serving: Serving) -> dict[str, Any]:
+    """The signatures, as a SavedModel's would be told."""
+    told = {SIGNATURE: _signature(model.schema, model.outputs)}
+    others = {name: _signature(one.schema, one.outputs) for name, one in model.signatures.items()}
     return {
         "model_spec": {
             "name": serving.settings.model_name,
             "signature_name": "",
             "version": serving.settings.model_version,
         },
-        "metadata": {"signature_def": {"signature_def": {SIGNATURE: signature}}},
+        "metadata": {"signature_def": {"signature_def": others | told}},
+    }
+
+
+def _signature(schema: Schema, results: tuple[Tensor, ...]) -> dict[str, Any]:
+    given = [Tensor(one["name"], Kind(one["datatype"]), tuple(one["shape"])) for one in about.inputs(schema)]
+    if isinstance(schema, Table) and schema.named:
+        given = [Tensor(column.name, schema.packed or column.kind, (-1,)) for column in schema.columns]
+    return {
+        "inputs": {tensor.name: _described(tensor) for tensor in given},
+        "outputs": {tensor.name: _described(tensor) for tensor in results},
+        "method_name": "tensorflow/serving/predict",
+        "defaults": {},
     }
 
 

@@ -1,33 +1,38 @@
 """KServe V1 and, at the same path, TensorFlow Serving: `instances` in, `predictions` out; `inputs`, `outputs`."""
 
+from dataclasses import replace
 from typing import Any
 
 from ferryman_server.dataplane import convert, validate
 from ferryman_server.dataplane.plane import DataPlane
-from ferryman_server.dataplane.rows import Answer
+from ferryman_server.dataplane.rows import Answer, Rows
 from ferryman_server.rest import message, quick, tfserving
 from ferryman_server.rest.message import Request, Response
 
 
 async def predict(request: Request, plane: DataPlane) -> Response:
     """`{"instances": [...]}`, each a list or an object; or `{"inputs": {...}}`, by column."""
-    schema = plane.model.schema
-    matrix = quick.instances(schema, request)
+    matrix = quick.instances(plane.model.schema, request)
     if matrix is not None:
         return message.answer({"predictions": predictions(await plane.predict(matrix))})
     body = message.decode_object(request)
-    if "signature_name" in body:
-        tfserving.check_signature(body["signature_name"])
+    signature, schema = tfserving.signature(plane.model, body.get("signature_name"))
     if ("instances" in body) is ("inputs" in body):
         keys = ", ".join(f'"{convert.cut(key)}"' for key in list(body)[:8]) or "nothing"
         raise message.RefusedError(
             400, f'The body must have "instances", a list of rows, or else "inputs", columns; it has {keys}.'
         )
     if "inputs" in body:
-        answer = await plane.predict(tfserving.columns(schema, body["inputs"]))
-        return message.answer({"outputs": tfserving.outputs(answer)})
+        answer = await plane.predict(_meant(tfserving.columns(schema, body["inputs"]), signature))
+        return message.answer({"outputs": tfserving.outputs(tfserving.written(answer))})
     rows = validate.from_rows(schema, tfserving.instances(schema, body["instances"]), "instances")
-    return message.answer({"predictions": predictions(await plane.predict(rows))})
+    return message.answer(
+        {"predictions": predictions(tfserving.written(await plane.predict(_meant(rows, signature))))}
+    )
+
+
+def _meant(rows: Rows, signature: str) -> Rows:
+    return replace(rows, signature=signature) if signature else rows
 
 
 def predictions(answer: Answer) -> list[Any]:

@@ -6,7 +6,7 @@ values in the order of the inputs. An answer with bytes has the same form.
 
 from typing import Any
 
-from ferryman_server.dataplane import convert
+from ferryman_server.dataplane import convert, text
 from ferryman_server.dataplane import kind as kinds
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.plane import DataPlane
@@ -183,5 +183,17 @@ def _announced(name: str, array: Array, size: int) -> dict[str, Any]:
 
 def _write(name: str, array: Array) -> dict[str, Any]:
     kind = kinds.of(array)
-    data = raw.texts(array) if kind is Kind.BYTES else array.reshape(-1).tolist()
+    data = _texts(name, array) if kind is Kind.BYTES else array.reshape(-1).tolist()
     return {"name": name, "datatype": kind.value, "shape": list(array.shape), "data": data}
+
+
+def _texts(name: str, array: Array) -> list[str]:
+    """Text, which is all that the protocol's JSON has for BYTES."""
+    for at, one in enumerate(array.reshape(-1).tolist()):
+        if isinstance(one, bytes) and isinstance(text.write(one), dict):
+            raise RefusedError(
+                400,
+                f'Output "{name}", element {at}, is not UTF-8 text, which JSON cannot hold: '
+                'ask for it as bytes ("parameters": {"binary_data": true}), or over gRPC.',
+            )
+    return raw.texts(array)

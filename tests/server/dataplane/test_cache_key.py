@@ -2,6 +2,7 @@
 
 import itertools
 import struct
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given
@@ -38,6 +39,9 @@ def test_whatever_a_model_could_tell_apart_is_another_question():
         rows([2.0], [1.0]),
         rows([1.0], [2.0], names=("a", "b")),
         rows([1.0], [2.0], names=("b", "a")),
+        replace(rows([[1.0, 2.0]]), params={"a": 1}),
+        replace(rows([[1.0, 2.0]]), params={"a": True}),
+        replace(rows([[1.0, 2.0]]), params={"a": 1, "b": [1.5]}),
         rows([1.0], [2.0], names=("a, b", "")),
         rows([[0.0]]),
         rows([[-0.0]]),

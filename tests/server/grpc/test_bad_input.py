@@ -58,7 +58,7 @@ def typed(**changed: object):
         (
             typed(datatype="BYTES", contents={"bytes_contents": [b"\xff"] * 4}),
             INVALID,
-            'Input "x", element 0, is not UTF-8 text.',
+            'Input "x" must have datatype FP64, got BYTES.',
         ),
         (words.request(RAW, raw=[BYTES[:-1]]), INVALID, "must have 32 bytes for shape [1, 4] of FP64, got 31"),
         (words.request(RAW, raw=[BYTES + b"x"]), INVALID, "must have 32 bytes for shape [1, 4] of FP64, got 33"),

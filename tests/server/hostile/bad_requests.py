@@ -245,7 +245,13 @@ LINES = (
     _bytes("a length that takes bytes for JSON", "not valid JSON", ROW, length="130"),
     _bytes("NaN where the model has none", "does not take these values", struct.pack("<4d", 1, 2, 3, float("nan"))),
     _bytes("a text that is longer than it says", "is cut short", b"\xff\xff\xff\xffabc", world="tensors", **TEXTS),
-    _bytes("texts that are not UTF-8", "not UTF-8", b"\x01\0\0\0\xff\0\0\0\0", world="tensors", **TEXTS),
+    _bytes(
+        "texts that are not UTF-8",
+        "not UTF-8",
+        b"\x01\0\0\0\xff\0\0\0\0",
+        world="tensors",
+        head={"inputs": [{**TEXTS, "parameters": {"binary_data_size": 9}}, NUMBERS]},
+    ),
     _bytes("half a million empty texts", "and it has more", bytes(500_000), world="tensors", **TEXTS),
     # --- MLflow
     _json(

@@ -127,6 +127,18 @@ class Length(Model):
         return {"predictions": [{"text": text, "length": len(text)} for text in payload["instances"]]}
 """
 
+QUESTIONS = """
+from kserve import Model
+
+
+class Questions(Model):
+    async def preprocess(self, payload, headers=None):
+        return payload["question"]["words"]
+
+    def predict(self, payload, headers=None):
+        return {"answer": len(payload)}
+"""
+
 ECHO = '''
 import asyncio
 import json

@@ -14,6 +14,7 @@ import pytest
 from server import commanding, iris, plain, process
 from server.load import guests
 
+from ferryman_server import warmup
 from ferryman_server.dataplane.rows import Rows
 from ferryman_server.load import detect, kserve_source
 from ferryman_server.reason import FatalError, Reason
@@ -330,3 +331,37 @@ def test_the_servers_own_arguments_are_hidden_from_the_file(tmp_path, monkeypatc
 
     assert plain.load(_written(tmp_path, text)).platform == "kserve"
     assert sys.argv[0] == "ferryman"
+
+
+def _recorded(root, *bodies):
+    (root / "warmup.jsonl").write_text("".join(f"{json.dumps(body)}\n" for body in bodies))
+
+
+def test_a_class_that_reads_requests_for_itself_could_not_be_warmed_up(tmp_path):
+    _recorded(tmp_path, {"question": {"words": ["why"]}}, {"question": {"words": []}})
+
+    warm = warmup.run(plain.load(_written(tmp_path, guests.QUESTIONS)), tmp_path, 3, "iris")
+
+    assert (warm.predictions, warm.refused, len(warm.seconds)) == (3, 0, 3)
+
+
+def test_recorded_requests_go_the_way_that_their_protocol_goes_with_a_class(tmp_path, capfd):
+    numbers = {"name": "numbers", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]}
+    words = {"name": "word", "datatype": "BYTES", "shape": [1], "data": ["a"]}
+    negative = {"instances": [{"numbers": [-1, 2], "word": "a"}]}
+    _recorded(tmp_path, {"instances": [{"numbers": [1, 2], "word": "a"}]}, {"inputs": [numbers, words]}, negative)
+
+    warm = warmup.run(plain.load(_written(tmp_path, guests.DOUBLING)), tmp_path, 1, "iris")
+
+    assert (warm.predictions, warm.refused) == (2, 1)
+    assert "line 3 of warmup.jsonl is not asked: no number may be negative" in capfd.readouterr().err
+
+
+def test_a_class_that_fails_on_a_recorded_request_is_not_served(tmp_path):
+    _recorded(tmp_path, {"instances": [{"image": {}}]})
+
+    with pytest.raises(FatalError) as failed:
+        warmup.run(plain.load(_written(tmp_path, guests.PICTURES)), tmp_path, 1, "iris")
+
+    assert failed.value.reason is Reason.WARMUP_FAILED
+    assert "Line 1 of warmup.jsonl fails: KeyError: 'b64'" in failed.value.message

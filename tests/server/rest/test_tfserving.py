@@ -1,11 +1,15 @@
 """TensorFlow Serving's REST: rows, columns, signatures, status and metadata."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from server import iris, plain
 
 from ferryman_server.dataplane.kind import Kind
-from ferryman_server.dataplane.model import Model
-from ferryman_server.dataplane.schema import Tensor, Tensors
+from ferryman_server.dataplane.model import Model, Signature
+from ferryman_server.dataplane.rows import Answer, Rows, join
+from ferryman_server.dataplane.schema import Tensor, Tensors, matrix
 from ferryman_server.serving import Phase
 
 PATH = "/v1/models/iris:predict"
@@ -118,3 +122,61 @@ async def test_metadata_tells_the_signature_by_tensors_or_by_columns(shelf):
         "rooms": "DT_INT64",
         "area": "DT_DOUBLE",
     }
+
+
+def _several():
+    """A model of two signatures, as a SavedModel of two is loaded."""
+    sums = Signature(matrix(2, Kind.FP64, "numbers"), (Tensor("sum", Kind.FP64, (-1,)),))
+    sizes = Signature(Tensors((Tensor("words", Kind.BYTES, (-1,)),)), (Tensor("size", Kind.INT64, (-1,)),))
+
+    def predict(rows: Rows) -> Answer:
+        if rows.signature == "sizes":
+            return {"size": np.array([len(word) for word in rows.arrays[0]])}
+        return {"sum": rows.arrays[0].sum(axis=1)}
+
+    return Model("several", sums.schema, predict, sums.outputs, signatures={"serving_default": sums, "sizes": sizes})
+
+
+async def test_a_signature_that_a_model_has_was_refused():
+    async with plain.client(_several()) as http:
+        asked = [
+            {"signature_name": "sizes", "instances": ["a", "ab"]},
+            {"signature_name": "sizes", "inputs": {"words": ["abc"]}},
+            {"signature_name": "serving_default", "instances": [[1, 2]]},
+            {"signature_name": "", "inputs": {"numbers": [[1, 2]]}},
+            {"instances": [[1, 2]]},
+        ]
+        told = [(await http.post("/v1/models/iris:predict", json=body)).json() for body in asked]
+        metadata = (await http.get("/v1/models/iris/metadata")).json()
+
+    assert told == [
+        {"predictions": [1, 2]},
+        {"outputs": [3]},
+        {"predictions": [3]},
+        {"outputs": [3]},
+        {"predictions": [3]},
+    ]
+    signatures = metadata["metadata"]["signature_def"]["signature_def"]
+    assert {name: list(one["inputs"]) for name, one in signatures.items()} == {
+        "serving_default": ["numbers"],
+        "sizes": ["words"],
+    }
+
+
+async def test_a_signature_that_a_model_has_not_is_answered_with_those_that_it_has():
+    async with plain.client(_several()) as http:
+        answer = await http.post("/v1/models/iris:predict", json={"signature_name": "size", "instances": [[1, 2]]})
+
+    assert (answer.status_code, answer.json()["error"]) == (
+        400,
+        'The model has no signature "size"; it has "serving_default", "sizes".',
+    )
+
+
+async def test_rows_for_one_signature_are_never_put_together_with_those_for_another():
+    rows = Rows((np.ones((1, 2)),), 1)
+
+    assert rows.fits(rows)
+    assert not rows.fits(replace(rows, signature="sizes"))
+    assert not replace(rows, params={"a": 1}).fits(replace(rows, params={"a": True}))
+    assert join([replace(rows, signature="sizes")] * 2).signature == "sizes"
