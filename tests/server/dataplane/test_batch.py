@@ -10,6 +10,7 @@ import pytest
 from ferryman_server.dataplane import batch, worker
 from ferryman_server.dataplane.errors import OverloadedError
 from ferryman_server.dataplane.rows import Answer, Rows
+from ferryman_server.dataplane.waiting import Bounds
 
 
 class Ledger:
@@ -121,10 +122,9 @@ async def test_a_client_that_has_gone_costs_the_model_nothing():
     assert ledger.runs == [1, 1]
 
 
-async def test_a_queue_without_end_is_refused(monkeypatch):
-    monkeypatch.setattr(batch, "_MOST_WAITING", 2)
+async def test_a_queue_without_end_is_refused():
     gate = Gate()
-    batcher = batch.Batcher(gate, worker.Worker(asyncio.get_running_loop()), Ledger(), 1)
+    batcher = batch.Batcher(gate, worker.Worker(asyncio.get_running_loop()), Ledger(), 1, bounds=Bounds(requests=2))
     first = await _busy(gate, batcher)
     waiting = await _queued(batcher, 2, 3)
 
@@ -133,6 +133,23 @@ async def test_a_queue_without_end_is_refused(monkeypatch):
 
     gate.open.set()
     await asyncio.gather(first, *waiting)
+
+
+async def test_clients_that_have_gone_do_not_keep_others_out_of_the_queue():
+    gate, ledger = Gate(), Ledger()
+    batcher = batch.Batcher(gate, worker.Worker(asyncio.get_running_loop()), ledger, 8, bounds=Bounds(requests=2))
+    first = await _busy(gate, batcher)
+    gone = await _queued(batcher, 2, 3)
+
+    for task in gone:
+        task.cancel()
+    await asyncio.gather(*gone, return_exceptions=True)
+    stays = await _queued(batcher, 4, 5)
+    gate.open.set()
+    answers = await asyncio.gather(first, *stays)
+
+    assert [answer["predict"].item() for answer in answers] == [2, 8, 10]
+    assert ledger.runs == [1, 2]
 
 
 class Quick:
