@@ -20,7 +20,7 @@ from ferryman_server import audience as audiences
 from ferryman_server import doors as entrances
 from ferryman_server import log, metrics, reason, threads, warmup
 from ferryman_server import settings as contract
-from ferryman_server.dataplane import batch, plane, worker
+from ferryman_server.dataplane import batch, plane, waiting, worker
 from ferryman_server.rest import app, fastpath
 from ferryman_server.serving import Phase, Serving
 from ferryman_server.tally import Numbers
@@ -174,7 +174,12 @@ class Life:
         )
         model = dataclasses.replace(loaded.model, outputs=loaded.model.outputs or warm.outputs)
         most = settings.max_batch_size if model.batches else 1
-        batcher = batch.Batcher(model.predict, model_thread, measures, most, quick=model.quick)
+        bounds = waiting.Bounds(
+            rows=settings.max_rows,
+            queue_bytes=settings.max_queue_bytes,
+            queue_seconds=settings.max_queue_seconds,
+        )
+        batcher = batch.Batcher(model.predict, model_thread, measures, most, quick=model.quick, bounds=bounds)
         serving.plane = plane.DataPlane(model, batcher)
         if settings.cache_bytes:
             from ferryman_server import caching  # noqa: PLC0415 - who wants no cache does not pay for it

@@ -25,6 +25,9 @@ def test_the_operators_environment_becomes_settings():
             "FERRYMAN_WARMUP_REQUESTS": "3",
             "FERRYMAN_WARMUP_FILE": "/w/recorded.jsonl",
             "FERRYMAN_MAX_BATCH_SIZE": "32",
+            "FERRYMAN_MAX_ROWS": "1000",
+            "FERRYMAN_MAX_QUEUE_BYTES": "4096",
+            "FERRYMAN_MAX_QUEUE_SECONDS": "9",
             "FERRYMAN_DRAIN_SECONDS": "9",
             "FERRYMAN_TERMINATION_LOG": "/t",
         }
@@ -44,6 +47,9 @@ def test_the_operators_environment_becomes_settings():
         warmup_requests=3,
         warmup_file=Path("/w/recorded.jsonl"),
         max_batch_size=32,
+        max_rows=1000,
+        max_queue_bytes=4096,
+        max_queue_seconds=9,
         drain_seconds=9,
         termination_log=Path("/t"),
     )

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from ferryman_server.dataplane import rows as flows
 from ferryman_server.dataplane import times
 from ferryman_server.dataplane import worker as workers
+from ferryman_server.dataplane.errors import TooManyRowsError
 from ferryman_server.dataplane.rows import Answer, Rows
 from ferryman_server.dataplane.waiting import Bounds, Queue, Waiting
 
@@ -63,6 +64,7 @@ class Batcher:
         self._observer = observer
         self._max_rows = max_rows
         self._queue = Queue(bounds)
+        self._most_rows = bounds.rows
         self._busy = False
         self._loop = asyncio.get_running_loop()
 
@@ -73,7 +75,10 @@ class Batcher:
 
     def at_once(self, rows: Rows) -> Answer | None:
         """The model's answer, without leaving the event loop; None if that could take too long."""
-        if not self._quick or self._busy or self._costs.get(rows.count.bit_length(), _SHORT) >= _SHORT:
+        count = rows.count
+        if not self._quick or self._busy or self._costs.get(count.bit_length(), _SHORT) >= _SHORT:
+            return None
+        if count > self._most_rows:  # `submit` says so
             return None
         began = time.perf_counter()
         try:
@@ -81,21 +86,27 @@ class Batcher:
         finally:
             ended = time.perf_counter()
             self._observer.waited(0.0)
-            self._ran(rows.count, ended - began)
+            self._ran(count, ended - began)
             noted = _noted()
             if noted is not None:
                 noted.ran(began, ended)
 
     async def submit(self, rows: Rows) -> Answer:
-        """The model's answer for these rows."""
+        """The model's answer for these rows; `TooManyRowsError`, or `OverloadedError` if it would come too late."""
+        if rows.count > self._most_rows:
+            raise TooManyRowsError(
+                f"A request may have {self._most_rows} rows, and this one has {rows.count}; send fewer at a time."
+            )
         answer: Answer = await self._turn(Waiting(rows, self._loop.create_future(), time.perf_counter()))
         return answer
 
-    async def run(self, job: Callable[[], Any]) -> Any:
+    async def run(self, job: Callable[[], Any], size: int = 0) -> Any:
         """What the job returns, which is run in the model's thread when its turn has come, and alone."""
-        return await self._turn(Waiting(_ONE, self._loop.create_future(), time.perf_counter(), job))
+        return await self._turn(Waiting(_ONE, self._loop.create_future(), time.perf_counter(), job, size=size))
 
     async def _turn(self, waiting: Waiting) -> Any:
+        if self._busy and not waiting.job:  # who need not wait is not weighed
+            waiting.size = flows.size(waiting.rows)
         self._queue.put(waiting)
         noted = waiting.noted = _noted()
         if noted is not None:

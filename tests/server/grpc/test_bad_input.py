@@ -182,6 +182,15 @@ async def test_a_message_over_the_limit_is_refused(shelf):
     assert within.outputs[0].name == "label"
 
 
+async def test_more_rows_than_one_call_may_have_are_refused(shelf):
+    served = plain.serve(plain.load(shelf.onnx()), max_rows=2)
+    async with plain.calls(*served) as address, words.client(address) as client:
+        code, told = await client.ended("ModelInfer", words.request({**RAW, "shape": [3, 4]}, raw=[BYTES * 3]))
+
+    assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert told == "A request may have 2 rows, and this one has 3; send fewer at a time."
+
+
 async def test_an_unknown_call_is_unimplemented(shelf):
     served = plain.serve(plain.load(shelf.onnx()))
     async with plain.calls(*served) as address, grpc.aio.insecure_channel(address) as channel:

@@ -141,6 +141,21 @@ async def test_a_body_over_the_limit_is_not_read(shelf):
     assert "The body may have 100 bytes, and it has 101 bytes" in declared.json()["error"]
 
 
+async def test_more_rows_than_one_request_may_have_are_refused_in_each_protocols_words(shelf):
+    three, flowers = iris.FLOWERS[:3], [value for flower in iris.FLOWERS[:3] for value in flower]
+    tensor = {"name": "X", "datatype": "FP32", "shape": [3, 4], "data": flowers}
+    async with plain.client(plain.load(shelf.onnx()), max_rows=2) as http:
+        within = await http.post(V1, json={"instances": three[:2]})
+        v1 = await http.post(V1, json={"instances": three})
+        v2 = await http.post(V2, json={"inputs": [tensor]})
+        mlflow = await http.post(INVOKE, json={"instances": three})
+
+    told = "A request may have 2 rows, and this one has 3; send fewer at a time."
+    assert within.status_code == 200
+    assert [(one.status_code, one.json()["error"]) for one in (v1, v2, mlflow)] == [(413, told)] * 3
+    assert mlflow.json()["message"] == told
+
+
 async def _stream(*parts: bytes):
     for part in parts:
         yield part
