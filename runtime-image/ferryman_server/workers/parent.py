@@ -151,7 +151,7 @@ class Parent:
             worker.kill()
             return
         worker.phase, worker.since = Phase.READY, time.monotonic()
-        reason.retract(self._settings.termination_log)
+        reason.publish(audiences.crash(self._settings.model_name), self._settings.termination_log)
         self._changed.set()
 
     def _reap(self) -> None:
@@ -192,12 +192,7 @@ class Parent:
     def _cause(self, worker: Worker, code: int) -> reason.FatalError:
         if worker.phase is Phase.STARTING:
             return audiences.sudden_end(self._settings.model_name)
-        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        memory = "; the kernel does that where memory runs out" if code == -signal.SIGKILL else ""
-        return reason.FatalError(
-            reason.Reason.LOAD_FAILED,
-            f'Model "{self._settings.model_name}": worker {worker.row} {how} while it was serving{memory}.',
-        )
+        return audiences.crash(self._settings.model_name, f"worker {worker.row}", code)
 
     # --- every half second, and when something has happened ---
 
