@@ -18,8 +18,8 @@ MOST_STREAMS = 256
 _CREDIT = 1 << 20
 """How much is taken of the connection's window before it is given back."""
 _MOST_RESETS = 1000
-"""Streams that a client may give up, net of those that it lets us answer."""
-_MOST_DROPPED = 128
+"""Streams that a client may give up, or make us give up, net of those that it lets us answer."""
+_MOST_DROPPED = 1024
 _LEAVING = b"ferryman"
 
 
@@ -121,6 +121,8 @@ class Connection(asyncio.Protocol):
             if stream is not None and stream.gone is not None:
                 stream.gone()
             self._left()
+            if fault.code != Code.REFUSED_STREAM:  # which it may not have known, and which costs nothing here
+                self._count_reset()
 
     def _take_headers(self, flags: int, number: int, block: bytes) -> None:
         if not number % 2:
@@ -140,6 +142,8 @@ class Connection(asyncio.Protocol):
     def _take_trailers(self, number: int, block: bytes, *, ends: bool) -> None:
         self._fields.trailers(block)
         stream = self._streams.get(number)
+        if number in self._dropped:  # they were on their way when it was refused
+            return
         if stream is None or stream.whole:
             raise ConnectionFaultError(Code.STREAM_CLOSED, "header fields on a stream that has ended")
         if not ends:
@@ -207,11 +211,15 @@ class Connection(asyncio.Protocol):
         stream = self._forget(number)
         if stream is None:
             return
+        if stream.gone is not None:
+            stream.gone()
+        self._count_reset()
+
+    def _count_reset(self) -> None:
+        """Whoever resets a stream: a client can make us do it."""
         self._resets += 1
         if self._resets > _MOST_RESETS:
             raise ConnectionFaultError(Code.ENHANCE_YOUR_CALM, "too many streams are opened only to be reset")
-        if stream.gone is not None:
-            stream.gone()
 
     def _take_settings(self, flags: int, number: int, payload: bytes) -> None:
         if number:

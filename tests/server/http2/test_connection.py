@@ -292,6 +292,22 @@ def test_a_body_over_the_limit_is_refused_before_it_has_come() -> None:
     assert not pair.echo.seen
 
 
+@pytest.mark.parametrize("refused", ["its service", "the connection"])
+def test_the_trailers_of_a_request_that_was_refused_take_no_other_request_along(refused: str) -> None:
+    pair, encoder = Pair(), Encoder()
+    too_much = [frames.frame(Kind.DATA, 0, 1, b"a" * 60_000) for _ in range(2)]
+    wrong = {"its service": too_much, "the connection": [frames.window_update(1, 0)]}[refused]
+
+    pair.raw(frames.frame(Kind.HEADERS, frames.END_HEADERS, 1, encoder.encode(REQUEST)), *wrong)
+    trailers = encoder.encode([("sum", "of a body that nobody read")])  # which enters the table
+    pair.raw(frames.frame(Kind.HEADERS, frames.END_HEADERS | frames.END_STREAM, 1, trailers))
+    again = encoder.encode([*REQUEST, ("sum", "of a body that nobody read")])
+    pair.raw(frames.frame(Kind.HEADERS, frames.END_HEADERS | frames.END_STREAM, 3, again))
+
+    assert not pair.wire.closed
+    assert [stream.fields[b"sum"] for stream in pair.echo.seen] == [b"of a body that nobody read"]
+
+
 def test_bodies_that_never_end_are_not_kept_for_ever() -> None:
     pair = Pair()
     resets = 0
@@ -326,6 +342,33 @@ def test_streams_that_are_opened_only_to_be_reset_end_the_connection(flags: int)
         )
 
     assert pair.ended() is Code.ENHANCE_YOUR_CALM
+
+
+def test_streams_that_a_client_makes_us_reset_end_the_connection_as_those_do_that_it_resets() -> None:
+    """The model is asked for each, and given up at once: as dear as a reset by the client, and as cheap for it."""
+    pair = Pair()
+    asks = fields.write(*[(b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/later")])
+    for number in range(1, 4000, 2):
+        if pair.wire.closed:
+            break
+        pair.raw(
+            frames.frame(Kind.HEADERS, frames.END_HEADERS | frames.END_STREAM, number, asks),
+            frames.window_update(number, 0),
+        )
+
+    assert pair.ended() is Code.ENHANCE_YOUR_CALM
+    assert len(pair.echo.given_up) == len(pair.echo.seen)
+
+
+def test_requests_beyond_the_streams_that_are_allowed_do_not_end_the_connection() -> None:
+    """A client that has not heard of our settings yet may send any number, and try those again that were refused."""
+    pair = Pair()
+    asks = fields.write(*[(b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/later")])
+
+    pair.raw(*[frames.frame(Kind.HEADERS, 5, number, asks) for number in range(1, 4000, 2)])
+
+    assert not pair.wire.closed
+    assert {code for _, code in told(pair.wire.written)} == {Code.REFUSED_STREAM}
 
 
 @pytest.mark.parametrize("pieces", ["one", "many"])
