@@ -91,10 +91,18 @@ class Calls:
         """Say so, and do not wait for the rest."""
         most = self._serving.settings.max_body_bytes
         told = f"The message may have {most} bytes, and it has more; send fewer rows at a time."
+        self._break_off(stream, Status(Code.RESOURCE_EXHAUSTED, 413, told))
+
+    def too_slow(self, stream: Stream) -> None:
+        """The same."""
+        told = "Nothing came of the message for a minute, and it is not whole; send it again."
+        self._break_off(stream, Status(Code.DEADLINE_EXCEEDED, 408, told))
+
+    def _break_off(self, stream: Stream, ended: Status) -> None:
         if stream.fields[b":path"] == self._infers:
             self._measures.began(PROTOCOL)
-            self._measures.ended(PROTOCOL, 413, 0.0)
-        self._refuse(stream, Status(Code.RESOURCE_EXHAUSTED, 413, told))
+            self._measures.ended(PROTOCOL, ended.http, 0.0)
+        self._refuse(stream, ended)
 
     def _foreign(self, asked: fields.Fields) -> bytes | None:
         """What somebody is told who speaks something else, or asks for a call that is not here."""

@@ -1,14 +1,14 @@
 """One client's connection: its streams, and what each frame means for them.
 
 What a client can make us keep is bounded: streams, bytes of unfinished bodies, bytes of header blocks, answers that
-it does not read, streams that it opens only to reset them.
+it does not read, streams that it opens only to reset them; and all that for a time (`patience`).
 """
 
 import asyncio
 from collections.abc import Callable
 from typing import Protocol, cast
 
-from ferryman_server.http2 import frames, inbox
+from ferryman_server.http2 import frames, inbox, patience
 from ferryman_server.http2.fields import MOST_BYTES, Reader
 from ferryman_server.http2.frames import Code, ConnectionFaultError, Kind, Setting, StreamFaultError
 from ferryman_server.http2.outbox import Outbox
@@ -34,6 +34,9 @@ class Service(Protocol):
 
     def too_large(self, stream: Stream) -> None:
         """A request has more bytes than it may have, and is not waited for; it must be refused."""
+
+    def too_slow(self, stream: Stream) -> None:
+        """Nothing has come of a request for a minute; it must be refused."""
 
 
 class Crowd(Protocol):
@@ -63,6 +66,8 @@ class Connection(asyncio.Protocol):
         self._resets = 0
         self._dropped: dict[int, None] = {}  # streams whose client may not have heard yet that they have ended
         self._leaving = False
+        self._unchanged = patience.Unchanged()
+        self._rested = 0  # looks
         self._transport: asyncio.Transport
         self._outbox: Outbox
 
@@ -93,17 +98,41 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take all whole frames; write what they caused at once."""
         self._outbox.gathers = True
+        self._rested = 0
         try:
             for frame in self._inbox.take(data):
                 self._take(frame)
                 if self._transport.is_closing():
                     break
         except ConnectionFaultError as fault:
-            self._outbox.write(frames.goaway(self._last, fault.code, str(fault)))
-            self._close()
+            self._end(fault)
         finally:
             self._outbox.gathers = False
             self._outbox.flush()
+
+    def look(self) -> None:
+        """Half a minute later (patience.Clock): give up what has not come further."""
+        if self._unchanged.too_long("settings" if not self._told else self._inbox.unfinished()):
+            self._end(ConnectionFaultError(Code.NO_ERROR, "what was begun did not come"))
+            return
+        in_body = self._inbox.in_body()  # and comes further
+        for stream in list(self._streams.values()):
+            if stream.number != in_body and (not stream.whole or stream.rest):  # else it is us who are waited for
+                stream.waited += 1
+                if stream.waited > patience.SILENT:
+                    self._give_up(stream)
+        self._rested = 0 if self._streams else self._rested + 1
+        if self._rested == patience.RESTS:
+            self.leave()
+        elif self._rested > patience.RESTS:  # it did not even hear that
+            self._close()
+
+    def _give_up(self, stream: Stream) -> None:
+        if not stream.whole:
+            self.service.too_slow(stream)
+        elif self._forget(stream.number) is not None:  # an answer that its client does not take
+            self._outbox.write(frames.reset(stream.number, Code.CANCEL))
+            self._left()
 
     # --- requests ---
 
@@ -168,6 +197,8 @@ class Connection(asyncio.Protocol):
             self._whole(stream)
 
     def _grow(self, stream: Stream, data: bytes) -> bool:
+        if data:
+            stream.waited = 0
         self._held += len(data)
         stream.parts += data
         if len(stream.parts) > self._most_bytes:
@@ -292,8 +323,11 @@ class Connection(asyncio.Protocol):
 
     def _go_on(self) -> None:
         for stream in [one for one in self._streams.values() if one.rest]:
+            left = len(stream.rest)
             if self._outbox.go_on(stream):
                 del self._streams[stream.number]
+            elif len(stream.rest) < left:
+                stream.waited = 0
         self._left()
 
     def _forget(self, number: int, *, forgiven: bool = False) -> Stream | None:
@@ -317,6 +351,10 @@ class Connection(asyncio.Protocol):
     def _left(self) -> None:
         if self._leaving and not self._streams:
             self._close()
+
+    def _end(self, fault: ConnectionFaultError) -> None:
+        self._outbox.write(frames.goaway(self._last, fault.code, str(fault)))
+        self._close()
 
     def _close(self) -> None:
         self._outbox.flush()

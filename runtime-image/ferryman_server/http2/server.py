@@ -3,6 +3,7 @@
 import asyncio
 import socket
 
+from ferryman_server.http2 import patience
 from ferryman_server.http2.connection import Connection, Service
 
 
@@ -14,10 +15,12 @@ class Server:
         self._connections: set[Connection] = set()
         self._empty = asyncio.Event()
         self._doors: asyncio.Server | None = None
+        self._clock = patience.Clock(lambda: self._connections)
 
     def came(self, connection: Connection) -> None:
         """One more connection."""
         self._connections.add(connection)
+        self._clock.start()
 
     def went(self, connection: Connection) -> None:
         """One less."""
