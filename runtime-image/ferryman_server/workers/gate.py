@@ -10,7 +10,7 @@ from ferryman_server import listen
 from ferryman_server import settings as contract
 from ferryman_server.workers import crew, dealing
 from ferryman_server.workers.channel import Kind
-from ferryman_server.workers.crew import Phase, Worker
+from ferryman_server.workers.crew import Given, Phase, Worker
 
 
 class Gate:
@@ -22,7 +22,7 @@ class Gate:
     def __init__(self, settings: contract.Settings, workers: Mapping[int, Worker]) -> None:
         self._settings = settings
         self._workers = workers
-        self._held: deque[tuple[Kind, socket.socket]] = deque()
+        self._held: deque[Given] = deque()
         self._listeners: dict[Kind, socket.socket] = {}
         self._listening = False
 
@@ -50,19 +50,19 @@ class Gate:
         """One at a time: between two of them others may be heard."""
         with contextlib.suppress(OSError):  # it has gone already, or there are too many
             connection, _ = listener.accept()
-            self.deal(kind, connection)
+            self.deal(Given(kind, connection))
 
-    def deal(self, kind: Kind, connection: socket.socket) -> None:
+    def deal(self, given: Given) -> None:
         """To the worker with the fewest; held where none takes any, and then no more are accepted."""
         able = crew.of(self._workers, Phase.READY) or crew.of(self._workers, Phase.STARTING)
-        here = {worker.row: worker.connections(kind) for worker in able}
+        here = {worker.row: worker.connections(given.kind) for worker in able}
         everywhere = {worker.row: sum(worker.connections(one) for one in self._listeners) for worker in able}
         while here:
             row = dealing.chosen(here, everywhere)
-            if self._workers[row].give(kind, connection):
+            if self._workers[row].give(given):
                 return
             del here[row]
-        self._held.append((kind, connection))
+        self._held.append(given)
         self.listen(now=False)
 
     def deal_held(self) -> None:
@@ -70,7 +70,7 @@ class Gate:
         if not self._held:
             return
         for _ in range(len(self._held)):
-            self.deal(*self._held.popleft())
+            self.deal(self._held.popleft())
         if not self._held and not self.closing:
             self.listen(now=True)
 
@@ -89,5 +89,5 @@ class Gate:
         for kind, listener in self._listeners.items():
             with contextlib.suppress(OSError):
                 while True:
-                    self.deal(kind, listener.accept()[0])
+                    self.deal(Given(kind, listener.accept()[0]))
             listener.close()

@@ -20,8 +20,8 @@ from ferryman_server import settings as contract
 from ferryman_server.memory import Room
 from ferryman_server.workers import crew, plan
 from ferryman_server.workers.board import Board, Pod
-from ferryman_server.workers.channel import Kind
-from ferryman_server.workers.crew import Phase, Worker
+from ferryman_server.workers.channel import USED, Kind
+from ferryman_server.workers.crew import Given, Phase, Worker
 from ferryman_server.workers.gate import Gate
 from ferryman_server.workers.said import Ready
 
@@ -128,7 +128,8 @@ class Parent:
                     case Kind.TAKEN:
                         worker.taken()
                     case Kind.REST:
-                        self._gate.deal(Kind.REST, socket.socket(fileno=message.descriptor))
+                        back = socket.socket(fileno=message.descriptor)
+                        self._gate.deal(Given(Kind.REST, back, used=message.body == USED))
                     case Kind.READY:
                         self._ready(worker, pickle.loads(message.body))  # noqa: S301 - our own
                     case Kind.FAILED:
@@ -173,8 +174,8 @@ class Parent:
         self._changed.set()
         if not self._stopping.is_set() and worker.phase is not Phase.LEAVING:
             self._died(worker, code)
-        for kind, connection in worker.undelivered():
-            self._gate.deal(kind, connection)
+        for given in worker.undelivered():
+            self._gate.deal(given)
 
     def _died(self, worker: Worker, code: int) -> None:
         cause = worker.failure or self._cause(worker, code)
