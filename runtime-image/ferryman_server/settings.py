@@ -54,6 +54,7 @@ class Settings:
     warmup_file: Path | None = None  # else the one beside the model, if there is one
     max_batch_size: int = 64
     max_body_bytes: int = 64 * _MIB
+    max_connections: int = 4096  # of one port, in each worker
     max_rows: int = 1_000_000  # of one request
     max_queue_bytes: int = 256 * _MIB
     max_queue_seconds: int = 60
@@ -110,6 +111,7 @@ def from_environment(env: Mapping[str, str]) -> Settings:
         warmup_file=Path(env["FERRYMAN_WARMUP_FILE"]) if env.get("FERRYMAN_WARMUP_FILE") else None,
         max_batch_size=_whole(env, "FERRYMAN_MAX_BATCH_SIZE", 64, least=1),
         max_body_bytes=_whole(env, "FERRYMAN_MAX_BODY_BYTES", 64 * _MIB, least=1),
+        max_connections=_whole(env, "FERRYMAN_MAX_CONNECTIONS", 4096, least=1),
         max_rows=_whole(env, "FERRYMAN_MAX_ROWS", 1_000_000, least=1),
         max_queue_bytes=_whole(env, "FERRYMAN_MAX_QUEUE_BYTES", 256 * _MIB, least=1),
         max_queue_seconds=_whole(env, "FERRYMAN_MAX_QUEUE_SECONDS", 60, least=1),

@@ -50,7 +50,7 @@ async def start(serving: Serving, measures: metrics.Metrics) -> Server:
         f"Port {contract.grpc_port} cannot be listened on for gRPC ({{why}}); free it, or set FERRYMAN_GRPC_PORT "
         "(0 for none).",
     )
-    server = Server(Calls(serving, measures))
+    server = Server(Calls(serving, measures), contract.max_connections)
     await server.listen(listener)
     return server
 

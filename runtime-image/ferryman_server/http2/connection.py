@@ -77,7 +77,6 @@ class Connection(asyncio.Protocol):
         """Say what is taken here."""
         self._transport = cast(asyncio.Transport, transport)
         self._outbox = Outbox(self._transport)
-        self._among.came(self)
         said = {
             Setting.MAX_CONCURRENT_STREAMS: MOST_STREAMS,
             Setting.INITIAL_WINDOW_SIZE: min(self._most_bytes + 64 * 1024, frames.MOST_WINDOW),  # a whole body
@@ -86,6 +85,7 @@ class Connection(asyncio.Protocol):
         }
         all_there_is = frames.window_update(0, frames.MOST_WINDOW - frames.USUAL_WINDOW)
         self._outbox.write(frames.settings(said) + all_there_is)
+        self._among.came(self)
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Tell all who work for this client."""
@@ -126,6 +126,19 @@ class Connection(asyncio.Protocol):
             self.leave()
         elif self._rested > patience.RESTS:  # it did not even hear that
             self._close()
+
+    @property
+    def rested(self) -> float | None:
+        """For how many looks it has (crowd.Member)."""
+        return None if self._streams else self._rested
+
+    def go(self) -> None:
+        """What the client may ask at this moment it can safely ask again."""
+        self._end(ConnectionFaultError(Code.NO_ERROR, "others have come; connect again to ask again"))
+
+    def turn_away(self) -> None:
+        """It can ask again, later."""
+        self._end(ConnectionFaultError(Code.NO_ERROR, "there are as many connections as there may be"))
 
     def _give_up(self, stream: Stream) -> None:
         if not stream.whole:

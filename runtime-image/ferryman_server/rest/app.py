@@ -12,6 +12,7 @@ from http import HTTPStatus
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from ferryman_server import metrics
+from ferryman_server.crowd import Crowd
 from ferryman_server.dataplane.plane import DataPlane
 from ferryman_server.rest import info, message, patience, predictions
 from ferryman_server.rest.message import Receive, RefusedError, Request, Response, Scope, Send
@@ -30,6 +31,8 @@ class App:
         self._serving = serving
         self._measures = measures
         self._most = serving.settings.max_body_bytes
+        self.crowd = Crowd(serving.settings.max_connections)
+        """Who is connected."""
         self._predicts = predictions.routes(serving)
         self.targets = {path.encode(): route for path, route in self._predicts.items()}
         """What `at_once` may be asked for: as the request's line says it."""

@@ -57,6 +57,7 @@ class Protocol(httptools_impl.HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first byte, and not for ever."""
         super().connection_made(transport)
+        self._made = self.loop.time()
         self._rest(min(self.silence, self.timeout_keep_alive))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -130,6 +131,31 @@ class Protocol(httptools_impl.HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def rests(self) -> bool:
+        """Whether nothing is on its way here: every request whole and answered, every answer sent."""
+        return self._coming is None and self._all_answered()
+
+    def _all_answered(self) -> bool:
+        if self.transport.is_closing() or self.transport.get_write_buffer_size():
+            return False
+        last = self.cycle  # those before it are answered before it
+        return last.response_complete and not last.more_body
+
+    @property
+    def rested(self) -> float | None:
+        """For how many seconds it has (crowd.Member); half a head is no work yet."""
+        rests = self._all_answered() and (self._coming is None or "path" not in self.scope)
+        return self.loop.time() - (self._used or self._made) if rests else None
+
+    def go(self) -> None:
+        """A client that rests looks whether it is still connected before it asks again."""
+        self.transport.close()
+
+    def turn_away(self) -> None:
+        """Say so."""
+        told = "This server has as many connections as it may; try again later, or use fewer."
+        self._refuse(503, told, b"retry-after: 1\r\n")
+
     # --- upgrades ---
 
     def _read_on(self, data: memoryview, at: int) -> None:
@@ -196,7 +222,7 @@ class Protocol(httptools_impl.HttpToolsProtocol):
 
     # --- refusals ---
 
-    def _refuse(self, status: int, told: str) -> None:
+    def _refuse(self, status: int, told: str, more: bytes = b"") -> None:
         """Tell who sent this, after the answers to what came whole before it, and close the connection."""
         cycle = self.cycle
         if cycle.more_body and "path" in self.scope:  # its own body cannot be read
@@ -214,8 +240,8 @@ class Protocol(httptools_impl.HttpToolsProtocol):
             return
         body = message.error(status, told).body
         self.transport.write(
-            b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s"
-            % (status, HTTPStatus(status).phrase.encode(), len(body), body)
+            b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n%sconnection: close\r\n\r\n%s"
+            % (status, HTTPStatus(status).phrase.encode(), len(body), more, body)
         )
         self.transport.close()
 

@@ -171,10 +171,3 @@ class Guest(fastpath.FastPath):
     def used(self) -> bool:
         """Whether its client has ever said anything."""
         return bool(self._used)
-
-    def rests(self) -> bool:
-        """Whether nothing is on its way in this process: every request whole and answered, every answer sent."""
-        if self.transport.is_closing() or self.transport.get_write_buffer_size():
-            return False
-        last = self.cycle  # those before it are answered before it
-        return last.response_complete and not last.more_body and self._coming is None

@@ -211,6 +211,35 @@ async def _dribble(client: wire.Connection, head: bytes) -> None:
         await asyncio.sleep(0.05)
 
 
+@pytest.mark.parametrize("idle", [b"", GOOD, GOOD[:20]], ids=["nothing", "a request before", "half a head"])
+async def test_idle_connections_make_room_for_those_that_ask(served, idle):
+    async with served(max_connections=2) as port, wire.connected(port) as first, wire.connected(port) as second:
+        await first.send(idle)
+        answers = [await first.answer()] if idle == GOOD else []
+        answers += [await second.ask(GOOD)]
+        async with wire.connected(port) as third:
+            answers += [await one.ask(GOOD) for one in (third, second, third)]
+            gone = await first.answer()
+
+    assert [answer.body for answer in answers] == [ANSWER] * len(answers)
+    assert gone is None
+
+
+async def test_where_all_connections_are_at_work_another_is_told_to_come_back(served):
+    async with served(max_connections=2) as port, wire.connected(port) as first, wire.connected(port) as second:
+        for one in (first, second):
+            assert (await one.ask(GOOD)).body == ANSWER
+            await one.send(GOOD[:-3])  # and they go on
+        async with wire.connected(port) as third:
+            refused = await third.answers()
+        answers = [await one.ask(GOOD[-3:]) for one in (first, second)]
+
+    assert [answer.status for answer in refused] == [503]
+    assert b"retry-after: 1\r\n" in refused[0].head
+    assert json.loads(refused[0].body)["error"].startswith("This server has as many connections as it may;")
+    assert [answer.body for answer in answers] == [ANSWER] * 2
+
+
 async def test_a_body_byte_by_byte_is_a_body(served):
     async with served() as port, wire.connected(port) as client:
         answer = await client.ask(*[GOOD[at : at + 1] for at in range(len(GOOD))])
