@@ -2,19 +2,27 @@
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections import deque
 from collections.abc import Mapping
 
-from ferryman_server import listen
+from ferryman_server import listen, log
 from ferryman_server import settings as contract
 from ferryman_server.workers import crew, dealing
 from ferryman_server.workers.channel import Kind
 from ferryman_server.workers.crew import Given, Phase, Worker
 
+_SHORT_OF = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_MOMENT = 1.0
+"""Seconds, as asyncio waits."""
+
 
 class Gate:
     """The parent's ports."""
+
+    short = 0
+    """How often there were no files, or no memory, for another connection."""
 
     closing = False
     """Connections that nobody could take will not be followed by others."""
@@ -48,9 +56,25 @@ class Gate:
 
     def _accept(self, kind: Kind, listener: socket.socket) -> None:
         """One at a time: between two of them others may be heard."""
-        with contextlib.suppress(OSError):  # it has gone already, or there are too many
+        try:
             connection, _ = listener.accept()
-            self.deal(Given(kind, connection))
+        except OSError as error:
+            if error.errno in _SHORT_OF:  # it still stands before the door, so that the loop would turn at once
+                self._rest(error)
+            return  # else it has gone already
+        self.deal(Given(kind, connection))
+
+    def _rest(self, error: OSError) -> None:
+        """Accept nobody for a moment: somebody may leave meanwhile."""
+        self.short += 1
+        if self.short == 1:
+            log.line(f"Connections wait to be accepted: {error.strerror}; raise the limit of open files")
+        self.listen(now=False)
+        asyncio.get_running_loop().call_later(_MOMENT, self._go_on)
+
+    def _go_on(self) -> None:
+        if not self._held and not self.closing:
+            self.listen(now=True)
 
     def deal(self, given: Given) -> None:
         """To the worker with the fewest; held where none takes any, and then no more are accepted."""

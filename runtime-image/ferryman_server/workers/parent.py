@@ -127,7 +127,7 @@ class Parent:
                 match message.kind:
                     case Kind.TAKEN:
                         worker.taken()
-                    case Kind.REST:
+                    case Kind.REST if message.descriptor >= 0:  # the kernel drops one for which there is no room
                         back = socket.socket(fileno=message.descriptor)
                         self._gate.deal(Given(Kind.REST, back, used=message.body == USED))
                     case Kind.READY:
@@ -200,6 +200,7 @@ class Parent:
     def _look(self) -> None:
         serving = self._serving()
         self._told[Pod.READY] = len(serving)
+        self._told[Pod.UNACCEPTED] = self._gate.short
         now = time.monotonic()
         for worker in serving:
             height = worker.height()
@@ -214,7 +215,8 @@ class Parent:
             self._evened = now
             self._gate.even_out()
         if self._wish.workers > 1:
-            self._fit(serving, now)
+            with contextlib.suppress(OSError):  # for want of open files nothing can be read or started: later, then
+                self._fit(serving, now)
 
     def _fit(self, serving: list[Worker], now: float) -> None:
         """As many as there is work and memory for, one after another."""

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import json
 import os
+import re
+import resource
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc.aio
@@ -245,6 +248,37 @@ def test_a_pod_that_is_killed_as_a_whole_leaves_word_and_one_that_is_stopped_lea
 
     assert serving["reason"] == "Crashed"
     assert pod.termination_log.read_text() == ""
+
+
+def test_a_pod_that_may_open_no_more_files_serves_on_and_accepts_again_when_it_may(shelf, tmp_path):
+    with pods.pod(shelf.onnx(), tmp_path) as pod:
+        pod.until_workers(2)
+        with httpx.Client(base_url=pod.address, timeout=30) as known, httpx.Client(base_url=pod.address) as stranger:
+
+            def paused() -> float:
+                page = known.get("/metrics").text
+                return float(re.search(r"^ferryman_connections_unaccepted_total\S* (\S+)", page, re.MULTILINE)[1])
+
+            paused()  # it is connected
+            _, most = resource.prlimit(pod.popen.pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(pod.popen.pid, resource.RLIMIT_NOFILE, (3, most))
+            with ThreadPoolExecutor(1) as thread:
+                answer = thread.submit(stranger.get, "/healthz", timeout=60)
+                process.until(lambda: paused() >= 1, "it is known that one waits")
+                began, spent = paused(), _processor_seconds(pod.popen.pid)
+                process.until(lambda: paused() >= began + 2, "it is tried again")
+                spent = _processor_seconds(pod.popen.pid) - spent
+                resource.prlimit(pod.popen.pid, resource.RLIMIT_NOFILE, (most, most))
+                status = answer.result().status_code
+
+    assert status == 200
+    assert spent < 0.5  # in two seconds or more
+    assert pod.log.read_text().count("raise the limit of open files") == 1
+
+
+def _processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_workers_do_not_outlive_their_parent(shelf, tmp_path):
