@@ -2,10 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 from server import iris, plain
 
 from ferryman_server.dataplane.errors import OverloadedError
+from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.model import Model
 from ferryman_server.dataplane.schema import matrix
 
@@ -154,6 +156,29 @@ async def test_more_rows_than_one_request_may_have_are_refused_in_each_protocols
     assert within.status_code == 200
     assert [(one.status_code, one.json()["error"]) for one in (v1, v2, mlflow)] == [(413, told)] * 3
     assert mlflow.json()["message"] == told
+
+
+async def test_a_number_that_would_become_infinite_in_the_models_type_is_named():
+    model = Model("test", matrix(2, Kind.FP32), lambda rows: {"y": rows.arrays[0][:, 0]})
+    tensor = {"name": "x", "datatype": "FP64", "shape": [1, 2], "data": [1.0, 1e39]}
+    values = np.array([1.0, 1e39]).tobytes()
+    head = json.dumps({"inputs": [{**tensor, "data": None, "parameters": {"binary_data_size": 16}}]}).encode()
+    async with plain.client(model) as http:
+        v1 = await http.post(V1, json={"instances": [[1.0, 1e39]]})
+        whole = await http.post(V1, json={"instances": [[1.0, 10**39]]})
+        v2 = await http.post(V2, json={"inputs": [tensor]})
+        raw = await http.post(V2, content=head + values, headers={"inference-header-content-length": str(len(head))})
+        mlflow = await http.post(INVOKE, json={"dataframe_split": {"data": [[1.0, -1e39]]}})
+        largest = await http.post(V1, json={"instances": [[3.4028235e38, None]]})
+        infinite = await http.post(INVOKE, content=b'{"instances": [[Infinity, 1.0]]}')
+
+    told = "which does not fit FP32."
+    assert [one.status_code for one in (v1, whole, v2, raw, mlflow)] == [400] * 5
+    assert v1.json()["error"] == f'"instances[0][1]" is 1e+39, {told}'
+    assert v2.json()["error"] == raw.json()["error"] == f'Input "x", element 1, is 1e+39, {told}'
+    assert mlflow.json()["error"] == f'"data[0][1]" is -1e+39, {told}'
+    assert largest.json() == {"predictions": [3.4028234663852886e38]}
+    assert infinite.status_code == 200
 
 
 async def _stream(*parts: bytes):
