@@ -104,6 +104,7 @@ class FastPath(http1.Protocol):
             and not self.pipeline
             and not self.flow.write_paused
             and b"expect" not in named
+            and b"content-encoding" not in named
             and parser.should_keep_alive()
             # without a word on the connection that can only be HTTP/1.1, and nothing to upgrade to
             and (b"connection" not in named or (parser.get_http_version() == "1.1" and not parser.should_upgrade()))

@@ -1,6 +1,8 @@
 """What bad input gets: a status, a sentence in JSON, and never a stack trace."""
 
+import gzip
 import json
+import zlib
 
 import numpy as np
 import pytest
@@ -179,6 +181,50 @@ async def test_a_number_that_would_become_infinite_in_the_models_type_is_named()
     assert mlflow.json()["error"] == f'"data[0][1]" is -1e+39, {told}'
     assert largest.json() == {"predictions": [3.4028234663852886e38]}
     assert infinite.status_code == 200
+
+
+PACKED = {
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "GZIP": gzip.compress,
+    "identity": bytes,
+}
+
+
+@pytest.mark.parametrize("coding", PACKED)
+@pytest.mark.parametrize("path", [V1, INVOKE])
+async def test_a_body_that_its_client_compressed_is_unpacked(coding, path):
+    body = PACKED[coding](json.dumps({"instances": iris.FLOWERS}).encode())
+    async with plain.client(Model("test", matrix(4), lambda rows: {"y": rows.arrays[0][:, 0]})) as http:
+        headers = {"content-encoding": coding, "content-type": "application/json"}
+        answer = await http.post(path, content=body, headers=headers)
+
+    assert answer.json() == {"predictions": [flower[0] for flower in iris.FLOWERS]}
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "status", "told"),
+    [
+        ("br", b"{}", 415, 'The body is compressed with "br"; known are gzip and deflate.'),
+        ("gzip, gzip", b"{}", 415, 'compressed with "gzip, gzip"'),
+        ("gzip", b'{"instances": []}', 400, "The body is compressed with gzip, and cannot be read."),
+        ("gzip", gzip.compress(b"{}")[:-3], 400, "cannot be read"),
+        ("gzip", gzip.compress(b"{}") + b"more", 400, "cannot be read"),
+        ("gzip", gzip.compress(b" " * 3_000_000), 413, "The body may have 1048576 bytes when it is unpacked"),
+        ("deflate", zlib.compress(b"12" * 6_000), 413, "The body may have 10000 bytes when it is unpacked"),
+    ],
+)
+async def test_a_compressed_body_that_cannot_be_taken_is_refused_for_what_it_is(shelf, coding, body, status, told):
+    most = 10_000 if coding == "deflate" else 64 << 20
+    async with plain.client(plain.load(shelf.onnx()), max_body_bytes=most) as http:
+        answer = await http.post(V1, content=body, headers={"content-encoding": coding})
+        mlflow = await http.post(INVOKE, content=body, headers={"content-encoding": coding})
+
+    assert (answer.status_code, mlflow.status_code) == (status, status)
+    assert told in answer.json()["error"]
+    assert mlflow.json()["message"] == answer.json()["error"]
+    assert answer.headers.get("accept-encoding") == ("gzip, deflate" if status == 415 else None)
 
 
 async def _stream(*parts: bytes):
