@@ -194,6 +194,8 @@ class Choosy(Model):
         match payload["instances"][0]:
             case "status":
                 raise HTTPException(429, "not so often")
+            case int() as status:
+                raise HTTPException(status, "so it says")
             case "later":
                 raise NotImplementedError("not yet")
             case "wrong":
