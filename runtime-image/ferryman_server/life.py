@@ -210,7 +210,7 @@ def live(settings: contract.Settings) -> int:
     import uvloop  # noqa: PLC0415 - not for those who only read this module
 
     async def whole() -> int:
-        return await Life(settings, threads.allowed()).run()
+        return await Life(settings, threads.allowed(settings.cpu_request)).run()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(whole())

@@ -60,6 +60,7 @@ class Settings:
     max_queue_seconds: int = 60
     max_artifact_bytes: int = 20 * 1024 * _MIB
     drain_seconds: int = 5
+    cpu_request: float = 0.0  # cores; 0: as the cgroup tells it
     workers: int = 0  # 0: one, and more where the CPU limit and the work call for them
     sample_percent: float = 0.0  # 0: no sample is kept, and its port is closed
     sample_port: int = 8081
@@ -117,6 +118,7 @@ def from_environment(env: Mapping[str, str]) -> Settings:
         max_queue_seconds=_whole(env, "FERRYMAN_MAX_QUEUE_SECONDS", 60, least=1),
         max_artifact_bytes=_whole(env, "FERRYMAN_MAX_ARTIFACT_BYTES", 20 * 1024 * _MIB, least=1),
         drain_seconds=_whole(env, "FERRYMAN_DRAIN_SECONDS", 5, least=0),
+        cpu_request=_cores(env, "FERRYMAN_CPU_REQUEST"),
         workers=0 if env.get("FERRYMAN_WORKERS") == "auto" else _whole(env, "FERRYMAN_WORKERS", 0, least=1),
         sample_percent=_percent(env, "FERRYMAN_SAMPLE_PERCENT"),
         sample_port=_whole(env, "FERRYMAN_SAMPLE_PORT", 8081, least=1),
@@ -169,6 +171,13 @@ def _percent(env: Mapping[str, str], variable: str) -> float:
     value = env.get(variable, "")
     if not re.fullmatch(r"(\d{1,3}(\.\d{1,6})?)?", value) or float(value or 0) > 100:
         raise _refused(variable, value, "a percentage, 0 to 100")
+    return float(value or 0)
+
+
+def _cores(env: Mapping[str, str], variable: str) -> float:
+    value = env.get(variable, "")
+    if not re.fullmatch(r"(\d{1,4}(\.\d{1,6})?)?", value):
+        raise _refused(variable, value, "a number of cores, as 2 or 0.5")
     return float(value or 0)
 
 

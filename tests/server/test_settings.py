@@ -30,6 +30,7 @@ def test_the_operators_environment_becomes_settings():
             "FERRYMAN_MAX_QUEUE_BYTES": "4096",
             "FERRYMAN_MAX_QUEUE_SECONDS": "9",
             "FERRYMAN_DRAIN_SECONDS": "9",
+            "FERRYMAN_CPU_REQUEST": "1.5",
             "FERRYMAN_TERMINATION_LOG": "/t",
         }
     )
@@ -53,6 +54,7 @@ def test_the_operators_environment_becomes_settings():
         max_queue_bytes=4096,
         max_queue_seconds=9,
         drain_seconds=9,
+        cpu_request=1.5,
         termination_log=Path("/t"),
     )
 
@@ -70,6 +72,7 @@ def test_empty_values_mean_the_defaults():
         ("FERRYMAN_PORT", "http", "a whole number, 0 or more"),
         ("FERRYMAN_MAX_BATCH_SIZE", "0", "a whole number, 1 or more"),
         ("FERRYMAN_ALLOW_PICKLE", "yes", "true or false"),
+        ("FERRYMAN_CPU_REQUEST", "500m", "a number of cores, as 2 or 0.5"),
         ("FERRYMAN_MODEL_DIGEST", "md5:1", "64 hexadecimal digits"),
         ("FERRYMAN_MODEL_FORMAT", "coreml", '"coreml" is not known; use one of auto, mlflow'),
     ],
