@@ -187,6 +187,12 @@ class Life:
             serving.plane = await caching.plane(
                 settings, model, batcher, measures=measures, digest=digest, model_thread=model_thread
             )
+        if model.guest:
+            from ferryman_server import steps  # noqa: PLC0415 - others have none
+
+            own = steps.Steps(measures.numbers)
+            measures.steps = own.spreads
+            measures.before.append(own.catch_up)
         await model_thread.call(warmup.settle)
         now = time.monotonic()
         measures.warmed(now - loaded_at, warm.seconds, warm.refused)

@@ -111,6 +111,10 @@ from kserve import Model
 
 
 class Slow(Model):
+    def preprocess(self, payload, headers: Dict[str, str] = None):
+        time.sleep(0.02)
+        return payload
+
     def predict(self, payload: Dict, headers: Dict[str, str] = None) -> Dict:
         time.sleep(max(seconds for [seconds] in payload["instances"]))
         return {"predictions": payload["instances"]}
