@@ -31,12 +31,13 @@ def serve() -> int:
         log.line(str(error))
         reason.publish(error, Path(os.environ.get("FERRYMAN_TERMINATION_LOG") or "/dev/termination-log"))
         return 1
-    wish = plan.wish(settings.workers, threads.granted(), threads.allowed(), gpu=_GPU.exists())
+    cores = threads.allowed(settings.cpu_request)
+    wish = plan.wish(settings.workers, threads.granted(), cores, gpu=_GPU.exists())
     if wish.workers > 1:
         from ferryman_server.workers import parent  # noqa: PLC0415 - who serves alone has no need of it
 
         return parent.live(settings, wish, memory.room)
-    threads.limit(os.environ, threads.allowed())
+    threads.limit(os.environ, cores)
     from ferryman_server import life  # noqa: PLC0415 - after the thread limits, because it imports NumPy
 
     return life.live(settings)

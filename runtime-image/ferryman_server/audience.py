@@ -1,5 +1,6 @@
 """Who hears how a server's life goes: a pod's log and termination log, or somebody else in their place."""
 
+import signal
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Protocol
 
@@ -42,11 +43,12 @@ class Kubelet:
         return nullcontext()
 
     def ready(self, serving: "Serving") -> None:
-        """Those were not the last words."""
-        reason.retract(self._termination_log)
+        """Those were not the last words; these are, unless somebody says otherwise."""
+        reason.publish(crash(self._model), self._termination_log)
 
     def told(self) -> None:
         """It knows: it asked."""
+        reason.retract(self._termination_log)
 
     def failed(self, error: reason.FatalError) -> None:
         """Why the pod has ended."""
@@ -56,6 +58,26 @@ class Kubelet:
     def stopped(self) -> None:
         """Nothing was wrong."""
         reason.retract(self._termination_log)
+
+
+def crash(model: str, who: str = "the server process", code: int | None = None) -> reason.FatalError:
+    """What ended while it was serving; `code` as subprocess has it, None where nobody is left who would know it."""
+    if code is None:
+        how = "ended suddenly"
+        hint = "exit code 137 is a kill, as the kernel does where memory runs out, 134 and 139 are native code's"
+    elif code == -signal.SIGKILL:
+        how, hint = "was ended by SIGKILL", "the kernel does that where memory runs out: give the pod more"
+    else:
+        how = f"was ended by {_signal(-code)}" if code < 0 else f"ended with exit code {code}"
+        hint = "its log has its last words"
+    return reason.FatalError(reason.Reason.CRASHED, f'Model "{model}": {who} {how} while it was serving; {hint}.')
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most of the real-time ones have no name
+        return f"signal {number}"
 
 
 def sudden_end(model: str) -> reason.FatalError:

@@ -20,7 +20,7 @@ from ferryman_server import audience as audiences
 from ferryman_server import doors as entrances
 from ferryman_server import log, metrics, reason, threads, warmup
 from ferryman_server import settings as contract
-from ferryman_server.dataplane import batch, plane, worker
+from ferryman_server.dataplane import batch, plane, waiting, worker
 from ferryman_server.rest import app, fastpath
 from ferryman_server.serving import Phase, Serving
 from ferryman_server.tally import Numbers
@@ -174,7 +174,12 @@ class Life:
         )
         model = dataclasses.replace(loaded.model, outputs=loaded.model.outputs or warm.outputs)
         most = settings.max_batch_size if model.batches else 1
-        batcher = batch.Batcher(model.predict, model_thread, measures, most, quick=model.quick)
+        bounds = waiting.Bounds(
+            rows=settings.max_rows,
+            queue_bytes=settings.max_queue_bytes,
+            queue_seconds=settings.max_queue_seconds,
+        )
+        batcher = batch.Batcher(model.predict, model_thread, measures, most, quick=model.quick, bounds=bounds)
         serving.plane = plane.DataPlane(model, batcher)
         if settings.cache_bytes:
             from ferryman_server import caching  # noqa: PLC0415 - who wants no cache does not pay for it
@@ -182,6 +187,12 @@ class Life:
             serving.plane = await caching.plane(
                 settings, model, batcher, measures=measures, digest=digest, model_thread=model_thread
             )
+        if model.guest:
+            from ferryman_server import steps  # noqa: PLC0415 - others have none
+
+            own = steps.Steps(measures.numbers)
+            measures.steps = own.spreads
+            measures.before.append(own.catch_up)
         await model_thread.call(warmup.settle)
         now = time.monotonic()
         measures.warmed(now - loaded_at, warm.seconds, warm.refused)
@@ -205,7 +216,7 @@ def live(settings: contract.Settings) -> int:
     import uvloop  # noqa: PLC0415 - not for those who only read this module
 
     async def whole() -> int:
-        return await Life(settings, threads.allowed()).run()
+        return await Life(settings, threads.allowed(settings.cpu_request)).run()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(whole())

@@ -20,6 +20,7 @@ _SECONDS = tuple(bound / 1000 for bound in _MILLISECONDS)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 _CODES = 600  # one cell for each that HTTP has
 _MODEL = ("model", "version", "revision")
+STEPS = ("preprocess", "postprocess")
 PROTOCOLS = ("v1", "v2", "invocations", "grpc")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -49,6 +50,8 @@ class Metrics(Collector):
         self.numbers = numbers or Numbers()
         self.before: list[Callable[[], None]] = []
         """Called before the page is written, by those who keep their numbers elsewhere."""
+        self.steps: dict[str, Spread] = {}
+        """How long the model's own took, by their names in `STEPS`."""
         self.identity = identity
         self._durations = {name: Spread(_SECONDS, self.numbers) for name in PROTOCOLS}
         self._in_flight = {name: self.numbers.living(1) for name in PROTOCOLS}
@@ -163,10 +166,7 @@ class Metrics(Collector):
             ("ferryman_batch_rows", "Rows that went through the model at once.", self._rows),
         ):
             yield self._histogram(name, words, spread)
-        # The name that dashboards made for KServe look for.
-        alias = HistogramMetricFamily("request_predict_seconds", "One run of the model.", labels=("model_name",))
-        alias.add_metric((self.identity.model,), *self._predict.read())
-        yield alias
+        yield from self._aliases()
         for name, words, cells in (
             ("ferryman_load_seconds", "How long the model took to load.", self._load),
             ("ferryman_warmup_seconds", "How long the warm-up predictions took.", self._warmup),
@@ -188,6 +188,20 @@ class Metrics(Collector):
         for which, cells in self._each.items():
             warmup.add_metric((*values, which), cells.most())
         yield warmup
+
+    def _aliases(self) -> Iterator[Metric]:
+        """The names that dashboards made for KServe look for. A model without such a step takes no time for it."""
+        counts, _ = self._queue.read()
+        nothing = [(bound, counts[-1][1]) for bound, _ in counts], 0.0
+        before, after = (self.steps[name].read() if name in self.steps else nothing for name in STEPS)
+        for name, words, read in (
+            ("request_preprocess_seconds", "The model's own preprocess.", before),
+            ("request_predict_seconds", "One run of the model.", self._predict.read()),
+            ("request_postprocess_seconds", "The model's own postprocess.", after),
+        ):
+            alias = HistogramMetricFamily(name, words, labels=("model_name",))
+            alias.add_metric((self.identity.model,), *read)
+            yield alias
 
     def _histogram(self, name: str, words: str, spread: Spread) -> HistogramMetricFamily:
         family = HistogramMetricFamily(name, words, labels=_MODEL)

@@ -1,6 +1,6 @@
-"""Why a model pod did not start: the words that the operator reads, and the door they leave by.
+"""Why a model pod did not start, or crashed: the words that the operator reads, and the door they leave by.
 
-A start that fails for good ends the process with one JSON object in the termination log. The
+A start that fails for good, or a crash, ends the process with one JSON object in the termination log. The
 operator copies its reason and sentence into the ModelDeployment's status, so the sentence must be
 understood by somebody who never saw this pod.
 """
@@ -27,6 +27,7 @@ class Reason(enum.StrEnum):
     UNKNOWN_FORMAT = "UnknownFormat"
     LOAD_FAILED = "LoadFailed"
     WARMUP_FAILED = "WarmupFailed"
+    CRASHED = "Crashed"
 
 
 class FatalError(Exception):

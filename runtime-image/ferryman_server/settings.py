@@ -54,8 +54,13 @@ class Settings:
     warmup_file: Path | None = None  # else the one beside the model, if there is one
     max_batch_size: int = 64
     max_body_bytes: int = 64 * _MIB
+    max_connections: int = 4096  # of one port, in each worker
+    max_rows: int = 1_000_000  # of one request
+    max_queue_bytes: int = 256 * _MIB
+    max_queue_seconds: int = 60
     max_artifact_bytes: int = 20 * 1024 * _MIB
     drain_seconds: int = 5
+    cpu_request: float = 0.0  # cores; 0: as the cgroup tells it
     workers: int = 0  # 0: one, and more where the CPU limit and the work call for them
     sample_percent: float = 0.0  # 0: no sample is kept, and its port is closed
     sample_port: int = 8081
@@ -107,8 +112,13 @@ def from_environment(env: Mapping[str, str]) -> Settings:
         warmup_file=Path(env["FERRYMAN_WARMUP_FILE"]) if env.get("FERRYMAN_WARMUP_FILE") else None,
         max_batch_size=_whole(env, "FERRYMAN_MAX_BATCH_SIZE", 64, least=1),
         max_body_bytes=_whole(env, "FERRYMAN_MAX_BODY_BYTES", 64 * _MIB, least=1),
+        max_connections=_whole(env, "FERRYMAN_MAX_CONNECTIONS", 4096, least=1),
+        max_rows=_whole(env, "FERRYMAN_MAX_ROWS", 1_000_000, least=1),
+        max_queue_bytes=_whole(env, "FERRYMAN_MAX_QUEUE_BYTES", 256 * _MIB, least=1),
+        max_queue_seconds=_whole(env, "FERRYMAN_MAX_QUEUE_SECONDS", 60, least=1),
         max_artifact_bytes=_whole(env, "FERRYMAN_MAX_ARTIFACT_BYTES", 20 * 1024 * _MIB, least=1),
         drain_seconds=_whole(env, "FERRYMAN_DRAIN_SECONDS", 5, least=0),
+        cpu_request=_cores(env, "FERRYMAN_CPU_REQUEST"),
         workers=0 if env.get("FERRYMAN_WORKERS") == "auto" else _whole(env, "FERRYMAN_WORKERS", 0, least=1),
         sample_percent=_percent(env, "FERRYMAN_SAMPLE_PERCENT"),
         sample_port=_whole(env, "FERRYMAN_SAMPLE_PORT", 8081, least=1),
@@ -161,6 +171,13 @@ def _percent(env: Mapping[str, str], variable: str) -> float:
     value = env.get(variable, "")
     if not re.fullmatch(r"(\d{1,3}(\.\d{1,6})?)?", value) or float(value or 0) > 100:
         raise _refused(variable, value, "a percentage, 0 to 100")
+    return float(value or 0)
+
+
+def _cores(env: Mapping[str, str], variable: str) -> float:
+    value = env.get(variable, "")
+    if not re.fullmatch(r"(\d{1,4}(\.\d{1,6})?)?", value):
+        raise _refused(variable, value, "a number of cores, as 2 or 0.5")
     return float(value or 0)
 
 

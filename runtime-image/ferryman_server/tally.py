@@ -73,6 +73,11 @@ class Spread:
         self._counts[bisect_left(self._bounds, value)] += 1
         self._counts[-1] += value
 
+    def add(self, more: Sequence[float]) -> None:
+        """Take over what another has counted: so many for each bound and above, and their sum."""
+        for at, value in enumerate(more):
+            self._counts[at] += value
+
     def read(self) -> tuple[list[tuple[str, float]], float]:
         """As the exposition format wants it: (upper bound, how many up to there), and the sum of all values."""
         bounds = (*self._bounds, float("inf"))

@@ -18,7 +18,7 @@ from ferryman.render import environment as rendered
 from ferryman.render import pod as pods
 from ferryman.render import revision as revisions
 from ferryman.render import trust
-from ferryman_server import manifest, reason
+from ferryman_server import audience, manifest, reason
 from ferryman_server import settings as server_settings
 
 CHART = Path(__file__).parents[2] / "charts" / "ferryman"
@@ -202,7 +202,8 @@ def test_the_hosts_that_may_be_private_reach_the_fetch() -> None:
 
 
 def test_every_cause_that_the_server_can_give_is_a_reason_that_status_can_tell() -> None:
-    assert {cause.value for cause in reason.Reason} <= {known.value for known in conditions.Reason}
+    own = set(reason.Reason) - {reason.Reason.CRASHED}  # of which the kubelet knows more: Crashing, or OutOfMemory
+    assert {cause.value for cause in own} <= {known.value for known in conditions.Reason}
 
 
 def test_the_cause_crosses_the_seam(tmp_path: Path) -> None:
@@ -216,6 +217,26 @@ def test_the_cause_crosses_the_seam(tmp_path: Path) -> None:
     assert found is not None
     assert found.reason is conditions.Reason.LOAD_FAILED
     assert "it does not load" in found.message
+
+
+@pytest.mark.parametrize(
+    ("ended", "told"),
+    [("Error", conditions.Reason.CRASHING), ("OOMKilled", conditions.Reason.OUT_OF_MEMORY)],
+)
+def test_the_end_of_a_server_that_served_is_the_kubelets_to_name(
+    tmp_path: Path, ended: str, told: conditions.Reason
+) -> None:
+    log = tmp_path / "termination-log"
+    reason.publish(audience.crash("fraud", "worker 1", -9), log)
+
+    state = {"exitCode": 137, "reason": ended, "message": log.read_text(encoding="utf-8")}
+    status = {"name": "server", "state": {"terminated": state}}
+    pod = {"metadata": {"name": "fraud-1"}, "spec": {}, "status": {"containerStatuses": [status]}}
+    found = obstacle.of({}, [pod])
+
+    assert found is not None
+    assert found.reason is told
+    assert "SIGKILL" in found.message or told is conditions.Reason.OUT_OF_MEMORY
 
 
 @pytest.mark.parametrize(("percent", "argument"), [(1, "0.01"), (0.1, "0.001"), (100, "1")])

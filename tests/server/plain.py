@@ -10,7 +10,7 @@ import httpx
 from server import process
 
 from ferryman_server import metrics, settings
-from ferryman_server.dataplane import batch, plane, worker
+from ferryman_server.dataplane import batch, plane, waiting, worker
 from ferryman_server.dataplane.model import Model
 from ferryman_server.load import run as loading
 from ferryman_server.rest import app
@@ -30,8 +30,12 @@ def serve(model: Model, **more: object) -> tuple[Serving, metrics.Metrics]:
     """A ready server with this model, as the protocols see it."""
     contract = replace(SETTINGS, **more)  # type: ignore[arg-type]
     measures = metrics.Metrics(metrics.Identity("iris", "7", "iris-0a1b2c3d"))
+    bounds = waiting.Bounds(
+        rows=contract.max_rows, queue_bytes=contract.max_queue_bytes, queue_seconds=contract.max_queue_seconds
+    )
+    thread = worker.Worker(asyncio.get_running_loop())
     batcher = batch.Batcher(
-        model.predict, worker.Worker(asyncio.get_running_loop()), measures, contract.max_batch_size, quick=model.quick
+        model.predict, thread, measures, contract.max_batch_size, quick=model.quick, bounds=bounds
     )
     return Serving(contract, Phase.READY, plane.DataPlane(model, batcher)), measures
 

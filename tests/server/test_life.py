@@ -25,7 +25,23 @@ def test_liveness_answers_before_the_model_is_loaded_and_readiness_only_after(sh
     assert early.json()["error"] == 'Model "iris" is still loading.'
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
     assert answer.json() == {"predictions": iris.KINDS}
-    assert not running.termination_log.exists() or running.termination_log.read_text() == ""
+
+
+def test_a_server_that_is_killed_while_it_serves_has_left_word_and_one_that_is_stopped_leaves_none(shelf, tmp_path):
+    (tmp_path / "killed").mkdir()
+    with process.server(shelf.onnx(), tmp_path / "killed") as killed:
+        killed.until_ready()
+        killed.popen.kill()
+        killed.exit_code()
+    with process.server(shelf.onnx(), tmp_path) as stopped:
+        stopped.until_ready()
+        stopped.tell_to_stop()
+        stopped.exit_code()
+
+    words = json.loads(killed.termination_log.read_text())
+    assert words["reason"] == "Crashed"
+    assert words["message"].startswith('Model "iris": the server process ended suddenly while it was serving; exit')
+    assert stopped.termination_log.read_text() == ""
 
 
 def test_a_model_that_does_not_load_ends_the_process_with_its_reason(shelf, tmp_path):

@@ -25,7 +25,12 @@ def test_the_operators_environment_becomes_settings():
             "FERRYMAN_WARMUP_REQUESTS": "3",
             "FERRYMAN_WARMUP_FILE": "/w/recorded.jsonl",
             "FERRYMAN_MAX_BATCH_SIZE": "32",
+            "FERRYMAN_MAX_CONNECTIONS": "100",
+            "FERRYMAN_MAX_ROWS": "1000",
+            "FERRYMAN_MAX_QUEUE_BYTES": "4096",
+            "FERRYMAN_MAX_QUEUE_SECONDS": "9",
             "FERRYMAN_DRAIN_SECONDS": "9",
+            "FERRYMAN_CPU_REQUEST": "1.5",
             "FERRYMAN_TERMINATION_LOG": "/t",
         }
     )
@@ -44,7 +49,12 @@ def test_the_operators_environment_becomes_settings():
         warmup_requests=3,
         warmup_file=Path("/w/recorded.jsonl"),
         max_batch_size=32,
+        max_connections=100,
+        max_rows=1000,
+        max_queue_bytes=4096,
+        max_queue_seconds=9,
         drain_seconds=9,
+        cpu_request=1.5,
         termination_log=Path("/t"),
     )
 
@@ -62,6 +72,7 @@ def test_empty_values_mean_the_defaults():
         ("FERRYMAN_PORT", "http", "a whole number, 0 or more"),
         ("FERRYMAN_MAX_BATCH_SIZE", "0", "a whole number, 1 or more"),
         ("FERRYMAN_ALLOW_PICKLE", "yes", "true or false"),
+        ("FERRYMAN_CPU_REQUEST", "500m", "a number of cores, as 2 or 0.5"),
         ("FERRYMAN_MODEL_DIGEST", "md5:1", "64 hexadecimal digits"),
         ("FERRYMAN_MODEL_FORMAT", "coreml", '"coreml" is not known; use one of auto, mlflow'),
     ],

@@ -48,7 +48,7 @@ def _serve(wish: options.Wish) -> int:
         from ferryman_server.command import several  # noqa: PLC0415 - only where they are asked for
 
         return several.live(settings, examples)
-    threads.limit(os.environ, threads.allowed())
+    threads.limit(os.environ, threads.allowed(settings.cpu_request))
     from ferryman_server.command import session  # noqa: PLC0415 - after the thread limits: it imports NumPy
 
     return session.live(settings, examples)

@@ -38,7 +38,7 @@ def live(settings: contract.Settings, examples: Path) -> int:
     person = Person(examples)
 
     async def whole() -> int:
-        return await life.Life(settings, threads.allowed(), audience=person).run()
+        return await life.Life(settings, threads.allowed(settings.cpu_request), audience=person).run()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         code = runner.run(whole())

@@ -11,7 +11,7 @@ from ferryman_server.workers import parent, plan
 def live(settings: contract.Settings, examples: Path) -> int:
     """From the start to Ctrl-C; the exit code, or why there was no start."""
     terminal = Terminal()
-    wish = plan.wish(settings.workers, threads.granted(), threads.allowed(), gpu=False)
+    wish = plan.wish(settings.workers, threads.granted(), threads.allowed(settings.cpu_request), gpu=False)
     code = parent.live(settings, wish, memory.room, audience=terminal, examples=examples)
     if terminal.failure:
         raise terminal.failure

@@ -10,7 +10,6 @@ A run that takes less than handing it to another thread would cost is made where
 import asyncio
 import functools
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -18,11 +17,11 @@ from typing import Any, Protocol
 from ferryman_server.dataplane import rows as flows
 from ferryman_server.dataplane import times
 from ferryman_server.dataplane import worker as workers
-from ferryman_server.dataplane.errors import OverloadedError
+from ferryman_server.dataplane.errors import TooManyRowsError
 from ferryman_server.dataplane.rows import Answer, Rows
+from ferryman_server.dataplane.waiting import Bounds, Queue, Waiting
 
 _noted = times.current.get
-_MOST_WAITING = 4096
 _SHORT = 0.001
 """Seconds for which the event loop may be held up: no probe and no other request notices."""
 _NEWEST = 0.1
@@ -41,16 +40,8 @@ class Observer(Protocol):
         """One request left the queue."""
 
 
-@dataclass(slots=True)
-class _Waiting:
-    rows: Rows
-    future: asyncio.Future[Any]
-    since: float
-    job: Callable[[], Any] | None = None  # something else than a prediction for the rows
-    noted: times.Times | None = None
-
-
 _ONE = Rows((), 1)
+_USUAL = Bounds()
 
 
 class Batcher:
@@ -64,6 +55,7 @@ class Batcher:
         max_rows: int,
         *,
         quick: bool = False,
+        bounds: Bounds = _USUAL,
     ) -> None:
         self._predict = predict
         self._quick = quick
@@ -71,7 +63,8 @@ class Batcher:
         self._worker = worker
         self._observer = observer
         self._max_rows = max_rows
-        self._queue: deque[_Waiting] = deque()
+        self._queue = Queue(bounds)
+        self._most_rows = bounds.rows
         self._busy = False
         self._loop = asyncio.get_running_loop()
 
@@ -82,7 +75,10 @@ class Batcher:
 
     def at_once(self, rows: Rows) -> Answer | None:
         """The model's answer, without leaving the event loop; None if that could take too long."""
-        if not self._quick or self._busy or self._costs.get(rows.count.bit_length(), _SHORT) >= _SHORT:
+        count = rows.count
+        if not self._quick or self._busy or self._costs.get(count.bit_length(), _SHORT) >= _SHORT:
+            return None
+        if count > self._most_rows:  # `submit` says so
             return None
         began = time.perf_counter()
         try:
@@ -90,33 +86,41 @@ class Batcher:
         finally:
             ended = time.perf_counter()
             self._observer.waited(0.0)
-            self._ran(rows.count, ended - began)
+            self._ran(count, ended - began)
             noted = _noted()
             if noted is not None:
                 noted.ran(began, ended)
 
     async def submit(self, rows: Rows) -> Answer:
-        """The model's answer for these rows."""
-        answer: Answer = await self._turn(_Waiting(rows, self._loop.create_future(), time.perf_counter()))
+        """The model's answer for these rows; `TooManyRowsError`, or `OverloadedError` if it would come too late."""
+        if rows.count > self._most_rows:
+            raise TooManyRowsError(
+                f"A request may have {self._most_rows} rows, and this one has {rows.count}; send fewer at a time."
+            )
+        answer: Answer = await self._turn(Waiting(rows, self._loop.create_future(), time.perf_counter()))
         return answer
 
-    async def run(self, job: Callable[[], Any]) -> Any:
+    async def run(self, job: Callable[[], Any], size: int = 0) -> Any:
         """What the job returns, which is run in the model's thread when its turn has come, and alone."""
-        return await self._turn(_Waiting(_ONE, self._loop.create_future(), time.perf_counter(), job))
+        return await self._turn(Waiting(_ONE, self._loop.create_future(), time.perf_counter(), job, size=size))
 
-    async def _turn(self, waiting: _Waiting) -> Any:
-        if len(self._queue) >= _MOST_WAITING:
-            raise OverloadedError(f"{len(self._queue)} requests are already waiting for the model; try again later.")
+    async def _turn(self, waiting: Waiting) -> Any:
+        if self._busy and not waiting.job:  # who need not wait is not weighed
+            waiting.size = flows.size(waiting.rows)
+        self._queue.put(waiting)
         noted = waiting.noted = _noted()
         if noted is not None:
             noted.queued = waiting.since
-        self._queue.append(waiting)
         if not self._busy:
             self._dispatch()
-        return await waiting.future
+        try:
+            return await waiting.future
+        except asyncio.CancelledError:  # its client has gone, and its place is somebody else's
+            self._queue.drop(waiting)
+            raise
 
     def _dispatch(self) -> None:
-        batch = self._next()
+        batch = self._queue.take(self._fits)
         if not batch:
             return
         self._busy = True
@@ -125,21 +129,7 @@ class Batcher:
             self._observer.waited(now - waiting.since)
         self._worker.submit(lambda: self._run(batch), lambda done, error: self._finish(batch, done, error))
 
-    def _next(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
-        count = 0
-        while self._queue:
-            first = self._queue[0]
-            if first.future.done():  # its client has gone
-                self._queue.popleft()
-                continue
-            if batch and not self._fits(batch[0], first, count):
-                break
-            batch.append(self._queue.popleft())
-            count += first.rows.count
-        return batch
-
-    def _fits(self, first: _Waiting, other: _Waiting, count: int) -> bool:
+    def _fits(self, first: Waiting, other: Waiting, count: int) -> bool:
         if first.job or other.job or count + other.rows.count > self._max_rows:
             return False
         return first.rows.fits(other.rows)
@@ -150,7 +140,7 @@ class Batcher:
         known = self._costs.get(size, seconds)
         self._costs[size] = known + _NEWEST * (min(seconds, _MOST) - known)
 
-    def _finish(self, batch: list[_Waiting], done: "_Done | None", error: BaseException | None) -> None:
+    def _finish(self, batch: list[Waiting], done: "_Done | None", error: BaseException | None) -> None:
         self._busy = False
         outcomes = done.outcomes if done is not None else None
         for count, seconds in done.runs if done is not None else ():
@@ -168,7 +158,7 @@ class Batcher:
 
     # --- on the worker's thread ---
 
-    def _run(self, batch: list[_Waiting]) -> "_Done":
+    def _run(self, batch: list[Waiting]) -> "_Done":
         done = _Done()
         if len(batch) > 1:
             counts = [waiting.rows.count for waiting in batch]
@@ -182,7 +172,7 @@ class Batcher:
             done.outcomes.append(self._tried(job, waiting.rows.count, done, [waiting]))
         return done
 
-    def _tried(self, job: Callable[[], Any], count: int, done: "_Done", of: list[_Waiting]) -> Any:
+    def _tried(self, job: Callable[[], Any], count: int, done: "_Done", of: list[Waiting]) -> Any:
         began = time.perf_counter()
         try:
             return job()

@@ -20,6 +20,7 @@ _WHOLE = frozenset({int})
 _NULLABLE = frozenset({int, float, type(None)})
 _TEXT = frozenset({str})
 _TRUTH = frozenset({bool})
+_NARROW = frozenset({Kind.FP16, Kind.FP32})
 _HOLDERS = frozenset({list, tuple, dict})
 
 _MOST_TEXT = 40  # characters of a client's own words in a sentence
@@ -46,8 +47,11 @@ def array(
     if not good:
         raise _culprit(values, kind, where)
     try:
-        return np.array(values, dtype=kind.dtype)
-    except OverflowError:
+        if kind not in _NARROW:
+            return np.array(values, dtype=kind.dtype)
+        with np.errstate(over="raise"):  # else they would be infinite, without a word
+            return np.array(values, dtype=kind.dtype)
+    except (OverflowError, FloatingPointError):
         raise _too_large(values, kind, where) from None
 
 
@@ -98,8 +102,9 @@ def _fits(value: Any, kind: Kind) -> bool:
 def _too_large(values: Sequence[Any], kind: Kind, where: Where) -> InvalidInputError:
     for at, value in enumerate(values):
         try:
-            np.array(value, dtype=kind.dtype)
-        except OverflowError:
+            with np.errstate(over="raise"):
+                np.array(value, dtype=kind.dtype)
+        except (OverflowError, FloatingPointError):
             return InvalidInputError(f"{where(at)} is {str(value)[:40]}, which does not fit {kind.value}.")
     raise AssertionError("a value overflowed together and none does alone")
 

@@ -14,6 +14,10 @@ class InvalidInputError(Exception):
         super().__init__(told if len(told) <= MOST_SAID else f"{told[: MOST_SAID - 3]}...")
 
 
+class TooManyRowsError(Exception):
+    """The client asks for more at once than it may."""
+
+
 class ModelFailedError(Exception):
     """The model raised while predicting what the schema allows; the cause is chained."""
 

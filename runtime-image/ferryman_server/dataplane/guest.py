@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+_REFUSALS = range(400, 600)
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -29,9 +31,11 @@ class Told:
 
 
 class TurnedDownError(Exception):
-    """The model refuses a request with a status of its own choice, one of HTTP's."""
+    """The model refuses a request with a status of its own choice, one that HTTP has for refusals."""
 
     def __init__(self, status: int, message: str) -> None:
+        if status not in _REFUSALS:
+            raise RuntimeError(f"it refuses with the status {status}, which is no refusal of HTTP's: {message}")
         super().__init__(message)
         self.status = status
 

@@ -1,7 +1,7 @@
 """The data plane of one loaded model: rows in, answer out, and what went wrong in its own words."""
 
 from ferryman_server.dataplane import batch
-from ferryman_server.dataplane.errors import InvalidInputError, ModelFailedError, OverloadedError
+from ferryman_server.dataplane.errors import InvalidInputError, ModelFailedError, OverloadedError, TooManyRowsError
 from ferryman_server.dataplane.guest import Asked, Guest, Told, TurnedDownError
 from ferryman_server.dataplane.model import Model
 from ferryman_server.dataplane.rows import Answer, Rows
@@ -45,14 +45,14 @@ class DataPlane:
         guest = self.guest
         assert guest is not None
         try:
-            told: Told = await self._batcher.run(lambda: guest.answer(asked))
+            told: Told = await self._batcher.run(lambda: guest.answer(asked), len(asked.body))
         except Exception as error:
             raise _told(error) from error
         return told
 
 
 def _told(error: Exception) -> Exception:
-    if isinstance(error, InvalidInputError | OverloadedError | TurnedDownError):
+    if isinstance(error, InvalidInputError | OverloadedError | TooManyRowsError | TurnedDownError):
         return error
     if isinstance(error, ValueError):
         # scikit-learn, XGBoost and pandas raise ValueError for values they cannot take: NaN, an

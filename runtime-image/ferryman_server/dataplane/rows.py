@@ -33,6 +33,11 @@ class Rows:
         )
 
 
+def size(rows: Rows) -> int:
+    """Its bytes; of text only the places that hold it."""
+    return sum(array.nbytes for array in rows.arrays)
+
+
 def join(parts: list[Rows]) -> Rows:
     """One batch of several requests' rows."""
     if len(parts) == 1:

@@ -7,11 +7,10 @@ before it (compressed or not, and its length), and the status comes in trailers.
 import asyncio
 import time
 import urllib.parse
-import zlib
 from collections.abc import Callable
 from typing import Any
 
-from ferryman_server import listen, metrics
+from ferryman_server import inflation, listen, metrics
 from ferryman_server.dataplane.errors import InvalidInputError
 from ferryman_server.grpc_api import calls, status
 from ferryman_server.grpc_api.status import Code, Status
@@ -30,7 +29,6 @@ _UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-
 _TYPE = (b"content-type", b"application/grpc")
 _OK = (b":status", b"200")
 _HEAD = fields.write(_OK, _TYPE, (b"grpc-accept-encoding", b"identity,gzip,deflate"))
-_WINDOW_BITS = {b"gzip": 31, b"deflate": 15}
 
 _CALLS: dict[str, Callable[[Serving, bytes], Any]] = {
     "ServerLive": calls.server_live,
@@ -50,7 +48,7 @@ async def start(serving: Serving, measures: metrics.Metrics) -> Server:
         f"Port {contract.grpc_port} cannot be listened on for gRPC ({{why}}); free it, or set FERRYMAN_GRPC_PORT "
         "(0 for none).",
     )
-    server = Server(Calls(serving, measures))
+    server = Server(Calls(serving, measures), contract.max_connections)
     await server.listen(listener)
     return server
 
@@ -91,10 +89,18 @@ class Calls:
         """Say so, and do not wait for the rest."""
         most = self._serving.settings.max_body_bytes
         told = f"The message may have {most} bytes, and it has more; send fewer rows at a time."
+        self._break_off(stream, Status(Code.RESOURCE_EXHAUSTED, 413, told))
+
+    def too_slow(self, stream: Stream) -> None:
+        """The same."""
+        told = "Nothing came of the message for a minute, and it is not whole; send it again."
+        self._break_off(stream, Status(Code.DEADLINE_EXCEEDED, 408, told))
+
+    def _break_off(self, stream: Stream, ended: Status) -> None:
         if stream.fields[b":path"] == self._infers:
             self._measures.began(PROTOCOL)
-            self._measures.ended(PROTOCOL, 413, 0.0)
-        self._refuse(stream, Status(Code.RESOURCE_EXHAUSTED, 413, told))
+            self._measures.ended(PROTOCOL, ended.http, 0.0)
+        self._refuse(stream, ended)
 
     def _foreign(self, asked: fields.Fields) -> bytes | None:
         """What somebody is told who speaks something else, or asks for a call that is not here."""
@@ -191,26 +197,19 @@ def _message(stream: Stream) -> bytes:
     return _inflated(body[_PREFIX:], stream.fields.get(b"grpc-encoding", b""), stream.connection.service.most_bytes)
 
 
-_HARMLESS, _SWELLS = 1 << 20, 100
-"""What unpacks to more than a megabyte may be a hundred times as long as it came: numbers hardly shrink so much, and
-what is unpacked here keeps every other request waiting."""
-
-
-def _inflated(message: bytes, encoding: bytes, most: int) -> bytes:
-    bits = _WINDOW_BITS.get(encoding)
-    if bits is None:
+def _inflated(message: bytes, coding: bytes, most: int) -> bytes:
+    if coding not in inflation.WINDOW_BITS:
         raise status.UnknownEncodingError(
-            f'The message is compressed with "{encoding.decode("latin-1")[:40]}"; known are gzip and deflate.'
+            f'The message is compressed with "{coding.decode("latin-1")[:40]}"; known are gzip and deflate.'
         )
-    inflater = zlib.decompressobj(bits)
-    most = min(most, max(_HARMLESS, _SWELLS * len(message)))
     try:
-        whole = inflater.decompress(message, most)
-    except zlib.error:
+        return inflation.inflated(message, coding, most)
+    except inflation.UnreadableError:
         raise InvalidInputError("The message is compressed, and cannot be read.") from None
-    if inflater.unconsumed_tail or not inflater.eof:
-        raise status.TooLargeError(f"The message may have {most - _PREFIX} bytes when it is unpacked.")
-    return whole
+    except inflation.TooLongError as error:
+        raise status.TooLargeError(
+            f"The message may have {error.most - _PREFIX} bytes when it is unpacked."
+        ) from None
 
 
 def _timeout(stream: Stream) -> float | None:

@@ -5,7 +5,7 @@ import uuid
 from dataclasses import dataclass
 
 from ferryman_server import log
-from ferryman_server.dataplane.errors import InvalidInputError, ModelFailedError, OverloadedError
+from ferryman_server.dataplane.errors import InvalidInputError, ModelFailedError, OverloadedError, TooManyRowsError
 from ferryman_server.dataplane.guest import TurnedDownError
 
 
@@ -53,6 +53,7 @@ _EXPECTED: dict[type[Exception], tuple[Code, int]] = {
     InvalidInputError: (Code.INVALID_ARGUMENT, 400),
     NoSuchModelError: (Code.NOT_FOUND, 404),
     TooLargeError: (Code.RESOURCE_EXHAUSTED, 413),
+    TooManyRowsError: (Code.RESOURCE_EXHAUSTED, 413),
     UnknownEncodingError: (Code.UNIMPLEMENTED, 415),
     NotYetError: (Code.UNAVAILABLE, 503),
     OverloadedError: (Code.RESOURCE_EXHAUSTED, 503),

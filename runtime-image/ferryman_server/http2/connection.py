@@ -1,14 +1,14 @@
 """One client's connection: its streams, and what each frame means for them.
 
 What a client can make us keep is bounded: streams, bytes of unfinished bodies, bytes of header blocks, answers that
-it does not read, streams that it opens only to reset them.
+it does not read, streams that it opens only to reset them; and all that for a time (`patience`).
 """
 
 import asyncio
 from collections.abc import Callable
 from typing import Protocol, cast
 
-from ferryman_server.http2 import frames, inbox
+from ferryman_server.http2 import frames, inbox, patience
 from ferryman_server.http2.fields import MOST_BYTES, Reader
 from ferryman_server.http2.frames import Code, ConnectionFaultError, Kind, Setting, StreamFaultError
 from ferryman_server.http2.outbox import Outbox
@@ -18,8 +18,8 @@ MOST_STREAMS = 256
 _CREDIT = 1 << 20
 """How much is taken of the connection's window before it is given back."""
 _MOST_RESETS = 1000
-"""Streams that a client may give up, net of those that it lets us answer."""
-_MOST_DROPPED = 128
+"""Streams that a client may give up, or make us give up, net of those that it lets us answer."""
+_MOST_DROPPED = 1024
 _LEAVING = b"ferryman"
 
 
@@ -34,6 +34,9 @@ class Service(Protocol):
 
     def too_large(self, stream: Stream) -> None:
         """A request has more bytes than it may have, and is not waited for; it must be refused."""
+
+    def too_slow(self, stream: Stream) -> None:
+        """Nothing has come of a request for a minute; it must be refused."""
 
 
 class Crowd(Protocol):
@@ -63,6 +66,8 @@ class Connection(asyncio.Protocol):
         self._resets = 0
         self._dropped: dict[int, None] = {}  # streams whose client may not have heard yet that they have ended
         self._leaving = False
+        self._unchanged = patience.Unchanged()
+        self._rested = 0  # looks
         self._transport: asyncio.Transport
         self._outbox: Outbox
 
@@ -72,7 +77,6 @@ class Connection(asyncio.Protocol):
         """Say what is taken here."""
         self._transport = cast(asyncio.Transport, transport)
         self._outbox = Outbox(self._transport)
-        self._among.came(self)
         said = {
             Setting.MAX_CONCURRENT_STREAMS: MOST_STREAMS,
             Setting.INITIAL_WINDOW_SIZE: min(self._most_bytes + 64 * 1024, frames.MOST_WINDOW),  # a whole body
@@ -81,6 +85,7 @@ class Connection(asyncio.Protocol):
         }
         all_there_is = frames.window_update(0, frames.MOST_WINDOW - frames.USUAL_WINDOW)
         self._outbox.write(frames.settings(said) + all_there_is)
+        self._among.came(self)
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Tell all who work for this client."""
@@ -93,17 +98,54 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take all whole frames; write what they caused at once."""
         self._outbox.gathers = True
+        self._rested = 0
         try:
             for frame in self._inbox.take(data):
                 self._take(frame)
                 if self._transport.is_closing():
                     break
         except ConnectionFaultError as fault:
-            self._outbox.write(frames.goaway(self._last, fault.code, str(fault)))
-            self._close()
+            self._end(fault)
         finally:
             self._outbox.gathers = False
             self._outbox.flush()
+
+    def look(self) -> None:
+        """Half a minute later (patience.Clock): give up what has not come further."""
+        if self._unchanged.too_long("settings" if not self._told else self._inbox.unfinished()):
+            self._end(ConnectionFaultError(Code.NO_ERROR, "what was begun did not come"))
+            return
+        in_body = self._inbox.in_body()  # and comes further
+        for stream in list(self._streams.values()):
+            if stream.number != in_body and (not stream.whole or stream.rest):  # else it is us who are waited for
+                stream.waited += 1
+                if stream.waited > patience.SILENT:
+                    self._give_up(stream)
+        self._rested = 0 if self._streams else self._rested + 1
+        if self._rested == patience.RESTS:
+            self.leave()
+        elif self._rested > patience.RESTS:  # it did not even hear that
+            self._close()
+
+    @property
+    def rested(self) -> float | None:
+        """For how many looks it has (crowd.Member)."""
+        return None if self._streams else self._rested
+
+    def go(self) -> None:
+        """What the client may ask at this moment it can safely ask again."""
+        self._end(ConnectionFaultError(Code.NO_ERROR, "others have come; connect again to ask again"))
+
+    def turn_away(self) -> None:
+        """It can ask again, later."""
+        self._end(ConnectionFaultError(Code.NO_ERROR, "there are as many connections as there may be"))
+
+    def _give_up(self, stream: Stream) -> None:
+        if not stream.whole:
+            self.service.too_slow(stream)
+        elif self._forget(stream.number) is not None:  # an answer that its client does not take
+            self._outbox.write(frames.reset(stream.number, Code.CANCEL))
+            self._left()
 
     # --- requests ---
 
@@ -121,6 +163,8 @@ class Connection(asyncio.Protocol):
             if stream is not None and stream.gone is not None:
                 stream.gone()
             self._left()
+            if fault.code != Code.REFUSED_STREAM:  # which it may not have known, and which costs nothing here
+                self._count_reset()
 
     def _take_headers(self, flags: int, number: int, block: bytes) -> None:
         if not number % 2:
@@ -140,6 +184,8 @@ class Connection(asyncio.Protocol):
     def _take_trailers(self, number: int, block: bytes, *, ends: bool) -> None:
         self._fields.trailers(block)
         stream = self._streams.get(number)
+        if number in self._dropped:  # they were on their way when it was refused
+            return
         if stream is None or stream.whole:
             raise ConnectionFaultError(Code.STREAM_CLOSED, "header fields on a stream that has ended")
         if not ends:
@@ -164,6 +210,8 @@ class Connection(asyncio.Protocol):
             self._whole(stream)
 
     def _grow(self, stream: Stream, data: bytes) -> bool:
+        if data:
+            stream.waited = 0
         self._held += len(data)
         stream.parts += data
         if len(stream.parts) > self._most_bytes:
@@ -207,11 +255,15 @@ class Connection(asyncio.Protocol):
         stream = self._forget(number)
         if stream is None:
             return
+        if stream.gone is not None:
+            stream.gone()
+        self._count_reset()
+
+    def _count_reset(self) -> None:
+        """Whoever resets a stream: a client can make us do it."""
         self._resets += 1
         if self._resets > _MOST_RESETS:
             raise ConnectionFaultError(Code.ENHANCE_YOUR_CALM, "too many streams are opened only to be reset")
-        if stream.gone is not None:
-            stream.gone()
 
     def _take_settings(self, flags: int, number: int, payload: bytes) -> None:
         if number:
@@ -284,8 +336,11 @@ class Connection(asyncio.Protocol):
 
     def _go_on(self) -> None:
         for stream in [one for one in self._streams.values() if one.rest]:
+            left = len(stream.rest)
             if self._outbox.go_on(stream):
                 del self._streams[stream.number]
+            elif len(stream.rest) < left:
+                stream.waited = 0
         self._left()
 
     def _forget(self, number: int, *, forgiven: bool = False) -> Stream | None:
@@ -309,6 +364,10 @@ class Connection(asyncio.Protocol):
     def _left(self) -> None:
         if self._leaving and not self._streams:
             self._close()
+
+    def _end(self, fault: ConnectionFaultError) -> None:
+        self._outbox.write(frames.goaway(self._last, fault.code, str(fault)))
+        self._close()
 
     def _close(self) -> None:
         self._outbox.flush()

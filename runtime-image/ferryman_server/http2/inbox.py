@@ -26,6 +26,7 @@ class Inbox:
         self._buffer = b""
         self._greeted = False
         self._block: tuple[int, int, bytearray] | None = None  # flags, stream and bytes of one that is not whole
+        self._moves = 0  # how often something became whole
 
     def take(self, data: bytes) -> Iterator[Frame]:
         """The frames that are whole now; `ConnectionFaultError` for what is no HTTP/2."""
@@ -49,7 +50,28 @@ class Inbox:
             found = self._whole(kind, flags, stream, buffer[start:at])
             if found is not None:
                 yield found
+        if at:
+            self._moves += 1
         self._buffer = buffer[at:] if self._greeted else buffer
+
+    def unfinished(self) -> object:
+        """What has begun and is not whole, equal to itself until it has come further; None if nothing has.
+
+        A body comes further with each byte; fields, and the first words, only when they are whole.
+        """
+        if self._block is not None:
+            return "fields", self._block[1]
+        if not self._greeted:
+            return "preface"
+        if not self._buffer:
+            return None
+        return self._moves, len(self._buffer) if self.in_body() else 0
+
+    def in_body(self) -> int:
+        """The stream of whose body a piece has begun and is not whole; 0 if there is none."""
+        if len(self._buffer) < frames.HEAD or self._buffer[3] != Kind.DATA:
+            return 0
+        return int.from_bytes(self._buffer[5 : frames.HEAD], "big") & frames.MOST_WINDOW
 
     def _whole(self, kind: int, flags: int, stream: int, payload: bytes) -> Frame | None:
         if self._block is not None and (kind != Kind.CONTINUATION or stream != self._block[1]):

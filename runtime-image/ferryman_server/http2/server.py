@@ -3,25 +3,32 @@
 import asyncio
 import socket
 
+from ferryman_server.crowd import Crowd
+from ferryman_server.http2 import patience
 from ferryman_server.http2.connection import Connection, Service
 
 
 class Server:
     """One port."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, most: int = 4096) -> None:
         self._service = service
         self._connections: set[Connection] = set()
+        self._crowd = Crowd(most)
         self._empty = asyncio.Event()
         self._doors: asyncio.Server | None = None
+        self._clock = patience.Clock(lambda: self._connections)
 
     def came(self, connection: Connection) -> None:
         """One more connection."""
         self._connections.add(connection)
+        self._clock.start()
+        self._crowd.came(connection)
 
     def went(self, connection: Connection) -> None:
         """One less."""
         self._connections.discard(connection)
+        self._crowd.went(connection)
         self._empty.set()
 
     async def listen(self, listener: socket.socket) -> None:

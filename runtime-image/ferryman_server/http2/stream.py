@@ -24,6 +24,7 @@ class Stream:
         "parts",
         "rest",
         "trailers",
+        "waited",
         "whole",
         "window",
     )
@@ -38,6 +39,7 @@ class Stream:
         self.window = window  # how much of an answer the client takes now
         self.rest = memoryview(b"")  # what it did not take yet
         self.trailers = b""
+        self.waited = 0  # looks of the connection's for which the client has done nothing about it
         self.gone: Callable[[], None] | None = None  # who is told when the client gives up
         declared = fields.get(b"content-length", b"")
         # Bytes of the body that are still to come. A number without end is none: Python refuses to read it.

@@ -62,5 +62,8 @@ def _fitting(one: Sent, kind: Kind, shape: tuple[int, ...]) -> Array | None:
         return None
     if one.kind is not kind and not (one.kind.is_number and (kind.is_float or np.can_cast(array.dtype, kind.dtype))):
         return None
-    with np.errstate(over="ignore"):
-        return array.astype(kind.dtype)
+    try:
+        with np.errstate(over="raise"):
+            return array.astype(kind.dtype)
+    except FloatingPointError:
+        return None

@@ -12,8 +12,9 @@ from http import HTTPStatus
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from ferryman_server import metrics
+from ferryman_server.crowd import Crowd
 from ferryman_server.dataplane.plane import DataPlane
-from ferryman_server.rest import info, message, patience, predictions
+from ferryman_server.rest import coding, info, message, patience, predictions
 from ferryman_server.rest.message import Receive, RefusedError, Request, Response, Scope, Send
 from ferryman_server.rest.predictions import Begun, Handing, Route
 from ferryman_server.serving import Phase, Serving
@@ -30,6 +31,8 @@ class App:
         self._serving = serving
         self._measures = measures
         self._most = serving.settings.max_body_bytes
+        self.crowd = Crowd(serving.settings.max_connections)
+        """Who is connected."""
         self._predicts = predictions.routes(serving)
         self.targets = {path.encode(): route for path, route in self._predicts.items()}
         """What `at_once` may be asked for: as the request's line says it."""
@@ -102,14 +105,17 @@ class App:
             if body is None:
                 return
             began = time.perf_counter()
-            request = Request("POST", scope["path"], headers, body)
+            asked = headers
+            if coding.FIELD in headers:
+                asked, body = coding.unpacked(headers, body, self._most)
+            request = Request("POST", scope["path"], asked, body)
             plane = self._patient(request, receive, came, witness)
             response = await self._predict(route, scope.get(_BEGUN), request, plane)
             status = response.status
             await self._reply(response, headers, send)
         except patience.GoneError:
             return
-        except RefusedError as refused:  # too large: what is still coming is not waited for
+        except RefusedError as refused:  # too large, and what is still coming is not waited for; or not unpacked
             status = refused.status
             await self._reply(route.say(status, refused.message, *refused.headers), headers, send)
         finally:

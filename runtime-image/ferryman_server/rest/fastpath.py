@@ -6,9 +6,11 @@ been read. If the request is whole by then, the application is asked for its byt
 is not whole, it begins as uvicorn has it, and nobody can tell the difference.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
+from ferryman_server.crowd import Crowd
 from ferryman_server.rest import http1
 from ferryman_server.rest.predictions import Route
 
@@ -22,6 +24,7 @@ class Application(Protocol):
     """Who may have an answer at once."""
 
     targets: Mapping[bytes, Route]
+    crowd: Crowd
 
     def at_once(self, route: Route, headers: dict[bytes, bytes], body: bytes) -> bytes | Mapping[str, object]:
         """The whole answer; or what the scope is to have besides."""
@@ -34,11 +37,24 @@ class FastPath(http1.Protocol):
         super().__init__(*given, **named)
         self._application = cast(Application, self.app)
         self._targets: Mapping[bytes, Route] = getattr(self.app, "targets", {})  # some only speak ASGI
+        self._crowd: Crowd | None = getattr(self.app, "crowd", None)
         self._left = _MOST
         self._route: Route | None = None  # of the request whose beginning is put off
         self._fields: list[tuple[bytes, bytes]] = []
         self._named: dict[bytes, bytes] = {}
         self._piece = b""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """One more."""
+        super().connection_made(transport)
+        if self._crowd is not None:
+            self._crowd.came(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """One less."""
+        super().connection_lost(exc)
+        if self._crowd is not None:
+            self._crowd.went(self)
 
     def on_message_begin(self) -> None:
         """Uvicorn would make the scope here."""
@@ -88,6 +104,7 @@ class FastPath(http1.Protocol):
             and not self.pipeline
             and not self.flow.write_paused
             and b"expect" not in named
+            and b"content-encoding" not in named
             and parser.should_keep_alive()
             # without a word on the connection that can only be HTTP/1.1, and nothing to upgrade to
             and (b"connection" not in named or (parser.get_http_version() == "1.1" and not parser.should_upgrade()))

@@ -2,8 +2,9 @@
 
 An upgrade, of which there is none here: they drop the request's body, or take it for the next request of whoever
 shares the connection. Fields after a chunked body: they pass for the request's headers. A head, or such fields,
-without an end: they are kept. A client that stops in the middle: it is waited for. What cannot be read is refused in
-JSON, and never before the answers to what came whole before it. A request in one piece pays a few comparisons.
+without an end: they are kept. A client that says nothing, or stops in the middle: it is waited for. What cannot be
+read is refused in JSON, and never before the answers to what came whole before it. A request in one piece pays a few
+comparisons.
 
 And one thing is done more cheaply: a connection that rests has one timer, not one for each time that it rests.
 """
@@ -40,7 +41,8 @@ class Protocol(httptools_impl.HttpToolsProtocol):
     """One client's connection."""
 
     silence = 60.0
-    """Seconds for which a client may say nothing of a request that it has begun."""
+    """Seconds for which a client may say nothing before its first request, or of one that it has begun; and in which
+    the fields of one must come."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -51,6 +53,12 @@ class Protocol(httptools_impl.HttpToolsProtocol):
         self._patience: asyncio.TimerHandle | None = None
         self._used = 0.0  # when something came, or an answer was written
         self._before_upgrade = self.cycle
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for the first byte, and not for ever."""
+        super().connection_made(transport)
+        self._made = self.loop.time()
+        self._rest(min(self.silence, self.timeout_keep_alive))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody is waited for any more."""
@@ -113,12 +121,40 @@ class Protocol(httptools_impl.HttpToolsProtocol):
 
     def timeout_keep_alive_handler(self) -> None:
         """Close the connection if it has rested for long; otherwise look again when it could have."""
+        if not self._used:  # a client that never said anything needs no word, either
+            self.transport.close()
+            return
         busy = not self.cycle.response_complete or self._coming is not None
         left = self.timeout_keep_alive - (0.0 if busy else self.loop.time() - self._used)
         if left > 0:
             self._rest(left)
         else:
             self.transport.close()
+
+    def rests(self) -> bool:
+        """Whether nothing is on its way here: every request whole and answered, every answer sent."""
+        return self._coming is None and self._all_answered()
+
+    def _all_answered(self) -> bool:
+        if self.transport.is_closing() or self.transport.get_write_buffer_size():
+            return False
+        last = self.cycle  # those before it are answered before it
+        return last.response_complete and not last.more_body
+
+    @property
+    def rested(self) -> float | None:
+        """For how many seconds it has (crowd.Member); half a head is no work yet."""
+        rests = self._all_answered() and (self._coming is None or "path" not in self.scope)
+        return self.loop.time() - (self._used or self._made) if rests else None
+
+    def go(self) -> None:
+        """A client that rests looks whether it is still connected before it asks again."""
+        self.transport.close()
+
+    def turn_away(self) -> None:
+        """Say so."""
+        told = "This server has as many connections as it may; try again later, or use fewer."
+        self._refuse(503, told, b"retry-after: 1\r\n")
 
     # --- upgrades ---
 
@@ -159,14 +195,15 @@ class Protocol(httptools_impl.HttpToolsProtocol):
         in_body = "path" in self.scope
         coming = self.cycle if in_body else self.scope
         if grew or coming is not self._coming:
-            self._coming, self._fruitless = coming, 0
+            self._coming, self._fruitless, self._heard = coming, 0, self.loop.time()
         else:
             self._fruitless += size
             answered = in_body and self.cycle.response_complete
             if self._fruitless > (MOST_IGNORED if answered else MOST_HEAD):
                 self._refuse(431, f"The fields of a request may have {MOST_HEAD} bytes, and these have more.")
                 return
-        self._heard = self.loop.time()
+            if answered:
+                self._heard = self.loop.time()
         if self._patience is None:
             self._patience = self.loop.call_later(self.silence, self._lose_patience)
 
@@ -178,11 +215,14 @@ class Protocol(httptools_impl.HttpToolsProtocol):
             self._patience = self.loop.call_later(left, self._lose_patience)
             return
         self._patience = None
-        self._refuse(408, f"Nothing came for {self.silence:g} s, and the request is not whole.")
+        if self._fruitless:
+            self._refuse(408, f"The fields of a request must come within {self.silence:g} s, and these did not.")
+        else:
+            self._refuse(408, f"Nothing came for {self.silence:g} s, and the request is not whole.")
 
     # --- refusals ---
 
-    def _refuse(self, status: int, told: str) -> None:
+    def _refuse(self, status: int, told: str, more: bytes = b"") -> None:
         """Tell who sent this, after the answers to what came whole before it, and close the connection."""
         cycle = self.cycle
         if cycle.more_body and "path" in self.scope:  # its own body cannot be read
@@ -200,8 +240,8 @@ class Protocol(httptools_impl.HttpToolsProtocol):
             return
         body = message.error(status, told).body
         self.transport.write(
-            b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s"
-            % (status, HTTPStatus(status).phrase.encode(), len(body), body)
+            b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n%sconnection: close\r\n\r\n%s"
+            % (status, HTTPStatus(status).phrase.encode(), len(body), more, body)
         )
         self.transport.close()
 

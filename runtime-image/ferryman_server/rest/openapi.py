@@ -12,10 +12,12 @@ from ferryman_server.serving import Serving
 
 _REFUSALS = {
     "400": "The input does not fit; the sentence names which, what was expected and what came.",
-    "413": "The body is larger than this server takes.",
-    "415": "The content type is none that this path takes.",
+    "408": "The request stopped in the middle for a minute.",
+    "413": "The body, or the number of its rows, is larger than this server takes.",
+    "415": "The content type, or the compression, is none that this path takes.",
     "500": "The model failed on input that fits; the log has the cause under the request id.",
-    "503": "Loading, warming up, or too much is waiting already; come back after `Retry-After` seconds.",
+    "503": "Loading, warming up, or too much waits, or for too long; come back after `Retry-After` seconds.",
+    "504": "The deadline that Envoy sent along has passed.",
 }
 _ERROR: Json = {
     "type": "object",

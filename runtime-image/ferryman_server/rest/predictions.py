@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ferryman_server import log
-from ferryman_server.dataplane.errors import InvalidInputError, ModelFailedError, OverloadedError
+from ferryman_server.dataplane.errors import InvalidInputError, ModelFailedError, OverloadedError, TooManyRowsError
 from ferryman_server.dataplane.guest import TurnedDownError
 from ferryman_server.dataplane.plane import DataPlane
 from ferryman_server.dataplane.rows import Answer, Rows
@@ -70,6 +70,8 @@ def refusal(say: Say, headers: dict[bytes, bytes], error: Exception) -> Response
             return say(error.status, str(error))
         case InvalidInputError():
             return say(400, str(error))
+        case TooManyRowsError():
+            return say(413, str(error))
         case RefusedError():
             return say(error.status, error.message, *error.headers)
         case OverloadedError():

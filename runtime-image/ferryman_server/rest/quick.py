@@ -4,37 +4,48 @@ None means that the body is anything else, or wrong: it is read again by those w
 refuses anything, and nothing here may take what they would refuse.
 """
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
 
+from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.rows import Rows
 from ferryman_server.dataplane.schema import Schema, Table
 from ferryman_server.rest.message import JSON, Request
 
-Number = float | None
-"""null is NaN."""
+_LARGEST = {Kind.FP16: 65520.0, Kind.FP32: 2.0**128 - 2.0**103}
+"""The first number that would become infinite in each; FP64 takes all that JSON can say."""
 
 
-class _Instances(msgspec.Struct, forbid_unknown_fields=True):
-    instances: list[list[Number]]
+def _reader(kind: Kind, of: Callable[[Any], type[msgspec.Struct]]) -> Callable[[bytes], Any]:
+    """What reads a body of numbers that fit the kind. null is NaN."""
+    most = _LARGEST.get(kind)
+    fits = float if most is None else Annotated[float, msgspec.Meta(gt=-most, lt=most)]
+    return msgspec.json.Decoder(of(fits | None)).decode
 
 
-class _Tensor(msgspec.Struct, forbid_unknown_fields=True):
-    name: str
-    shape: tuple[int, int]
-    datatype: Literal["FP32", "FP64"]
-    data: list[Number]
+def _instances(number: Any) -> type[msgspec.Struct]:
+    return msgspec.defstruct("Instances", [("instances", list[list[number]])], forbid_unknown_fields=True)
 
 
-class _Inference(msgspec.Struct, forbid_unknown_fields=True):
-    inputs: tuple[_Tensor]
-    id: str | msgspec.UnsetType = msgspec.UNSET
+def _inference(number: Any) -> type[msgspec.Struct]:
+    members = [
+        ("name", str),
+        ("shape", tuple[int, int]),
+        ("datatype", Literal["FP32", "FP64"]),
+        ("data", list[number]),
+    ]
+    tensor = msgspec.defstruct("Tensor", members, forbid_unknown_fields=True)
+    inputs = ("inputs", tuple[tensor])  # type: ignore[valid-type]
+    identity = ("id", str | msgspec.UnsetType, msgspec.UNSET)
+    return msgspec.defstruct("Inference", [inputs, identity], forbid_unknown_fields=True)
 
 
-_instances = msgspec.json.Decoder(_Instances).decode
-_inference = msgspec.json.Decoder(_Inference).decode
+_FLOATS = (Kind.FP16, Kind.FP32, Kind.FP64)
+_read_instances = {kind: _reader(kind, _instances) for kind in _FLOATS}
+_read_inference = {kind: _reader(kind, _inference) for kind in _FLOATS}
 
 
 def _matrix(schema: Schema, request: Request) -> Table | None:
@@ -49,8 +60,9 @@ def instances(schema: Schema, request: Request) -> Rows | None:
     table = _matrix(schema, request)
     if table is None:
         return None
+    kind = _kind(table)
     try:
-        matrix = np.array(_instances(request.body).instances, dtype=_dtype(table))
+        matrix = np.array(_read_instances[kind](request.body).instances, dtype=kind.dtype)
     except (msgspec.DecodeError, ValueError):
         return None
     if matrix.ndim != 2 or matrix.shape[1] != table.width:
@@ -63,10 +75,11 @@ def inference(schema: Schema, request: Request) -> tuple[Rows, str | None] | Non
     table = _matrix(schema, request)
     if table is None:
         return None
+    kind = _kind(table)
     try:
-        body = _inference(request.body)
+        body = _read_inference[kind](request.body)
         [tensor] = body.inputs
-        matrix = np.array(tensor.data, dtype=_dtype(table)).reshape(tensor.shape)
+        matrix = np.array(tensor.data, dtype=kind.dtype).reshape(tensor.shape)
     except (msgspec.DecodeError, ValueError):
         return None
     if tensor.name in table.index or len(matrix) == 0 or matrix.shape[1] != table.width or min(tensor.shape) < 0:
@@ -74,6 +87,6 @@ def inference(schema: Schema, request: Request) -> tuple[Rows, str | None] | Non
     return Rows((matrix,), len(matrix)), None if body.id is msgspec.UNSET else body.id
 
 
-def _dtype(table: Table) -> np.dtype[np.generic]:
+def _kind(table: Table) -> Kind:
     assert table.packed is not None
-    return table.packed.dtype
+    return table.packed

@@ -35,6 +35,8 @@ class Pod(enum.IntEnum):
     SHORT = 2
     """1 while memory keeps it from starting another."""
     REPLACED = 3
+    UNACCEPTED = 4
+    """How often a connection could not be accepted for want of files or memory."""
 
 
 class Board:

@@ -14,7 +14,7 @@ class Callers:
 
     def __init__(self, serving: Serving, measures: Metrics) -> None:
         self._calls = Calls(serving, measures)
-        self._server = Server(self._calls)
+        self._server = Server(self._calls, serving.settings.max_connections)
         self._staying: dict[Connection, None] = {}
 
     def connection(self) -> asyncio.Protocol:

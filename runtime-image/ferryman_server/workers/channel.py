@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 _LARGEST = 1 << 17
 _INT = array.array("i").itemsize
+USED = b"used"
+"""Said with a connection whose client has already been heard, by another worker."""
 
 
 class Kind(enum.Enum):

@@ -11,11 +11,12 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from ferryman_server import settings as contract
 from ferryman_server.reason import FatalError
 from ferryman_server.workers.board import Board, Cell
-from ferryman_server.workers.channel import Channel, Kind, Message
+from ferryman_server.workers.channel import USED, Channel, Kind, Message
 from ferryman_server.workers.plan import Height
 from ferryman_server.workers.said import Ready, Start
 
@@ -33,6 +34,14 @@ class Phase(enum.Enum):
     LEAVING = "leaving"
 
 
+class Given(NamedTuple):
+    """A connection on its way to a worker; `used` if another has heard its client already."""
+
+    kind: Kind
+    connection: socket.socket
+    used: bool = False
+
+
 class Worker:
     """From its start to its end."""
 
@@ -46,7 +55,7 @@ class Worker:
         self.since = time.monotonic()
         self._cells = board.rows[row]
         self._given = {Kind.REST: 0, Kind.GRPC: 0}
-        self._on_its_way: deque[tuple[Kind, socket.socket]] = deque()
+        self._on_its_way: deque[Given] = deque()
         self._cpu = 0.0
         self.channel, theirs = Channel.pair()
         with theirs:
@@ -65,19 +74,20 @@ class Worker:
 
     # --- connections ---
 
-    def give(self, kind: Kind, connection: socket.socket) -> bool:
+    def give(self, given: Given) -> bool:
         """False if it does not take any now. It is kept here until it has arrived there."""
-        if not self.channel.send(Message(kind, descriptor=connection.fileno())):
+        said = USED if given.used else b""
+        if not self.channel.send(Message(given.kind, said, given.connection.fileno())):
             return False
-        self._given[kind] += 1
-        self._on_its_way.append((kind, connection))
+        self._given[given.kind] += 1
+        self._on_its_way.append(given)
         return True
 
     def taken(self) -> None:
         """The oldest has arrived."""
-        self._on_its_way.popleft()[1].close()
+        self._on_its_way.popleft().connection.close()
 
-    def undelivered(self) -> list[tuple[Kind, socket.socket]]:
+    def undelivered(self) -> list[Given]:
         """What it never saw, once it has ended."""
         never, self._on_its_way = list(self._on_its_way), deque()
         return never

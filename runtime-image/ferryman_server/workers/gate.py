@@ -2,19 +2,27 @@
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections import deque
 from collections.abc import Mapping
 
-from ferryman_server import listen
+from ferryman_server import listen, log
 from ferryman_server import settings as contract
 from ferryman_server.workers import crew, dealing
 from ferryman_server.workers.channel import Kind
-from ferryman_server.workers.crew import Phase, Worker
+from ferryman_server.workers.crew import Given, Phase, Worker
+
+_SHORT_OF = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_MOMENT = 1.0
+"""Seconds, as asyncio waits."""
 
 
 class Gate:
     """The parent's ports."""
+
+    short = 0
+    """How often there were no files, or no memory, for another connection."""
 
     closing = False
     """Connections that nobody could take will not be followed by others."""
@@ -22,7 +30,7 @@ class Gate:
     def __init__(self, settings: contract.Settings, workers: Mapping[int, Worker]) -> None:
         self._settings = settings
         self._workers = workers
-        self._held: deque[tuple[Kind, socket.socket]] = deque()
+        self._held: deque[Given] = deque()
         self._listeners: dict[Kind, socket.socket] = {}
         self._listening = False
 
@@ -48,21 +56,37 @@ class Gate:
 
     def _accept(self, kind: Kind, listener: socket.socket) -> None:
         """One at a time: between two of them others may be heard."""
-        with contextlib.suppress(OSError):  # it has gone already, or there are too many
+        try:
             connection, _ = listener.accept()
-            self.deal(kind, connection)
+        except OSError as error:
+            if error.errno in _SHORT_OF:  # it still stands before the door, so that the loop would turn at once
+                self._rest(error)
+            return  # else it has gone already
+        self.deal(Given(kind, connection))
 
-    def deal(self, kind: Kind, connection: socket.socket) -> None:
+    def _rest(self, error: OSError) -> None:
+        """Accept nobody for a moment: somebody may leave meanwhile."""
+        self.short += 1
+        if self.short == 1:
+            log.line(f"Connections wait to be accepted: {error.strerror}; raise the limit of open files")
+        self.listen(now=False)
+        asyncio.get_running_loop().call_later(_MOMENT, self._go_on)
+
+    def _go_on(self) -> None:
+        if not self._held and not self.closing:
+            self.listen(now=True)
+
+    def deal(self, given: Given) -> None:
         """To the worker with the fewest; held where none takes any, and then no more are accepted."""
         able = crew.of(self._workers, Phase.READY) or crew.of(self._workers, Phase.STARTING)
-        here = {worker.row: worker.connections(kind) for worker in able}
+        here = {worker.row: worker.connections(given.kind) for worker in able}
         everywhere = {worker.row: sum(worker.connections(one) for one in self._listeners) for worker in able}
         while here:
             row = dealing.chosen(here, everywhere)
-            if self._workers[row].give(kind, connection):
+            if self._workers[row].give(given):
                 return
             del here[row]
-        self._held.append((kind, connection))
+        self._held.append(given)
         self.listen(now=False)
 
     def deal_held(self) -> None:
@@ -70,7 +94,7 @@ class Gate:
         if not self._held:
             return
         for _ in range(len(self._held)):
-            self.deal(*self._held.popleft())
+            self.deal(self._held.popleft())
         if not self._held and not self.closing:
             self.listen(now=True)
 
@@ -89,5 +113,5 @@ class Gate:
         for kind, listener in self._listeners.items():
             with contextlib.suppress(OSError):
                 while True:
-                    self.deal(kind, listener.accept()[0])
+                    self.deal(Given(kind, listener.accept()[0]))
             listener.close()

@@ -16,7 +16,7 @@ from ferryman_server.metrics import Metrics
 from ferryman_server.rest import fastpath
 from ferryman_server.serving import Serving
 from ferryman_server.workers.board import Cell
-from ferryman_server.workers.channel import Channel, Kind, Message
+from ferryman_server.workers.channel import USED, Channel, Kind, Message
 
 if TYPE_CHECKING:
     from ferryman_server.workers.callers import Callers
@@ -88,7 +88,7 @@ class Handed:
             case Kind.REST | Kind.GRPC:
                 self._came[message.kind] += 1
                 self._channel.send(Message(Kind.TAKEN))
-                task = self._loop.create_task(self._arrive(message.kind, socket.socket(fileno=message.descriptor)))
+                task = self._loop.create_task(self._arrive(message, socket.socket(fileno=message.descriptor)))
                 self._arriving.add(task)
                 task.add_done_callback(self._arriving.discard)
             case Kind.PART_REST:
@@ -100,20 +100,20 @@ class Handed:
             case _:
                 pass
 
-    async def _arrive(self, kind: Kind, connection: socket.socket) -> None:
+    async def _arrive(self, message: Message, connection: socket.socket) -> None:
         connection.setblocking(False)
         try:
-            if kind is Kind.GRPC:
+            if message.kind is Kind.GRPC:
                 assert self._callers is not None
                 await self._loop.connect_accepted_socket(self._callers.connection, connection)
             else:
-                await self._loop.connect_accepted_socket(self._guest, connection)
+                await self._loop.connect_accepted_socket(lambda: self._guest(used=message.body == USED), connection)
         except OSError:  # its client has gone
             connection.close()
 
-    def _guest(self) -> "Guest":
+    def _guest(self, *, used: bool) -> "Guest":
         config, state = self._rest.config, self._rest.server_state
-        return Guest(self, config=config, server_state=state, app_state={}, _loop=self._loop)
+        return Guest(self, used=used, config=config, server_state=state, app_state={}, _loop=self._loop)
 
     # --- to the parent ---
 
@@ -138,7 +138,7 @@ class Handed:
             self._surplus = 0
             return
         descriptor = guest.transport.get_extra_info("socket").fileno()
-        if self._channel.send(Message(Kind.REST, descriptor=descriptor)):
+        if self._channel.send(Message(Kind.REST, USED if guest.used else b"", descriptor)):
             self._surplus -= 1
             guest.transport.close()
 
@@ -146,9 +146,11 @@ class Handed:
 class Guest(fastpath.FastPath):
     """A client of the REST port."""
 
-    def __init__(self, house: Handed, **given: Any) -> None:
+    def __init__(self, house: Handed, *, used: bool, **given: Any) -> None:
         super().__init__(**given)
         self._house = house
+        if used:  # and rests, for as long as others do
+            self._used = self.loop.time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asyncio's own entrance."""
@@ -165,9 +167,7 @@ class Guest(fastpath.FastPath):
         super().on_response_complete()
         self._house.answered(self)
 
-    def rests(self) -> bool:
-        """Whether nothing is on its way in this process: every request whole and answered, every answer sent."""
-        if self.transport.is_closing() or self.transport.get_write_buffer_size():
-            return False
-        last = self.cycle  # those before it are answered before it
-        return last.response_complete and not last.more_body and self._coming is None
+    @property
+    def used(self) -> bool:
+        """Whether its client has ever said anything."""
+        return bool(self._used)

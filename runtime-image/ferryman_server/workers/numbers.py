@@ -51,6 +51,14 @@ class PodMetrics(Collector):
             gauge = GaugeMetricFamily(name, words, labels=_MODEL)
             gauge.add_metric(self._values, self._told[cell])
             yield gauge
-        replaced = CounterMetricFamily("ferryman_workers_replaced", "Worker processes that died.", labels=_MODEL)
-        replaced.add_metric(self._values, self._told[Pod.REPLACED])
-        yield replaced
+        for name, words, cell in (
+            ("ferryman_workers_replaced", "Worker processes that died.", Pod.REPLACED),
+            (
+                "ferryman_connections_unaccepted",
+                "Times that accepting paused, for want of open files or memory.",
+                Pod.UNACCEPTED,
+            ),
+        ):
+            counter = CounterMetricFamily(name, words, labels=_MODEL)
+            counter.add_metric(self._values, self._told[cell])
+            yield counter

@@ -20,8 +20,8 @@ from ferryman_server import settings as contract
 from ferryman_server.memory import Room
 from ferryman_server.workers import crew, plan
 from ferryman_server.workers.board import Board, Pod
-from ferryman_server.workers.channel import Kind
-from ferryman_server.workers.crew import Phase, Worker
+from ferryman_server.workers.channel import USED, Kind
+from ferryman_server.workers.crew import Given, Phase, Worker
 from ferryman_server.workers.gate import Gate
 from ferryman_server.workers.said import Ready
 
@@ -127,8 +127,9 @@ class Parent:
                 match message.kind:
                     case Kind.TAKEN:
                         worker.taken()
-                    case Kind.REST:
-                        self._gate.deal(Kind.REST, socket.socket(fileno=message.descriptor))
+                    case Kind.REST if message.descriptor >= 0:  # the kernel drops one for which there is no room
+                        back = socket.socket(fileno=message.descriptor)
+                        self._gate.deal(Given(Kind.REST, back, used=message.body == USED))
                     case Kind.READY:
                         self._ready(worker, pickle.loads(message.body))  # noqa: S301 - our own
                     case Kind.FAILED:
@@ -151,7 +152,7 @@ class Parent:
             worker.kill()
             return
         worker.phase, worker.since = Phase.READY, time.monotonic()
-        reason.retract(self._settings.termination_log)
+        reason.publish(audiences.crash(self._settings.model_name), self._settings.termination_log)
         self._changed.set()
 
     def _reap(self) -> None:
@@ -173,8 +174,8 @@ class Parent:
         self._changed.set()
         if not self._stopping.is_set() and worker.phase is not Phase.LEAVING:
             self._died(worker, code)
-        for kind, connection in worker.undelivered():
-            self._gate.deal(kind, connection)
+        for given in worker.undelivered():
+            self._gate.deal(given)
 
     def _died(self, worker: Worker, code: int) -> None:
         cause = worker.failure or self._cause(worker, code)
@@ -192,18 +193,14 @@ class Parent:
     def _cause(self, worker: Worker, code: int) -> reason.FatalError:
         if worker.phase is Phase.STARTING:
             return audiences.sudden_end(self._settings.model_name)
-        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        memory = "; the kernel does that where memory runs out" if code == -signal.SIGKILL else ""
-        return reason.FatalError(
-            reason.Reason.LOAD_FAILED,
-            f'Model "{self._settings.model_name}": worker {worker.row} {how} while it was serving{memory}.',
-        )
+        return audiences.crash(self._settings.model_name, f"worker {worker.row}", code)
 
     # --- every half second, and when something has happened ---
 
     def _look(self) -> None:
         serving = self._serving()
         self._told[Pod.READY] = len(serving)
+        self._told[Pod.UNACCEPTED] = self._gate.short
         now = time.monotonic()
         for worker in serving:
             height = worker.height()
@@ -218,7 +215,8 @@ class Parent:
             self._evened = now
             self._gate.even_out()
         if self._wish.workers > 1:
-            self._fit(serving, now)
+            with contextlib.suppress(OSError):  # for want of open files nothing can be read or started: later, then
+                self._fit(serving, now)
 
     def _fit(self, serving: list[Worker], now: float) -> None:
         """As many as there is work and memory for, one after another."""

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from ferryman_server.dataplane import batch, worker
-from ferryman_server.dataplane.errors import OverloadedError
+from ferryman_server.dataplane.errors import OverloadedError, TooManyRowsError
 from ferryman_server.dataplane.rows import Answer, Rows
+from ferryman_server.dataplane.waiting import Bounds
 
 
 class Ledger:
@@ -121,10 +122,9 @@ async def test_a_client_that_has_gone_costs_the_model_nothing():
     assert ledger.runs == [1, 1]
 
 
-async def test_a_queue_without_end_is_refused(monkeypatch):
-    monkeypatch.setattr(batch, "_MOST_WAITING", 2)
+async def test_a_queue_without_end_is_refused():
     gate = Gate()
-    batcher = batch.Batcher(gate, worker.Worker(asyncio.get_running_loop()), Ledger(), 1)
+    batcher = batch.Batcher(gate, worker.Worker(asyncio.get_running_loop()), Ledger(), 1, bounds=Bounds(requests=2))
     first = await _busy(gate, batcher)
     waiting = await _queued(batcher, 2, 3)
 
@@ -133,6 +133,80 @@ async def test_a_queue_without_end_is_refused(monkeypatch):
 
     gate.open.set()
     await asyncio.gather(first, *waiting)
+
+
+async def test_clients_that_have_gone_do_not_keep_others_out_of_the_queue():
+    gate, ledger = Gate(), Ledger()
+    batcher = batch.Batcher(gate, worker.Worker(asyncio.get_running_loop()), ledger, 8, bounds=Bounds(requests=2))
+    first = await _busy(gate, batcher)
+    gone = await _queued(batcher, 2, 3)
+
+    for task in gone:
+        task.cancel()
+    await asyncio.gather(*gone, return_exceptions=True)
+    stays = await _queued(batcher, 4, 5)
+    gate.open.set()
+    answers = await asyncio.gather(first, *stays)
+
+    assert [answer["predict"].item() for answer in answers] == [2, 8, 10]
+    assert ledger.runs == [1, 2]
+
+
+async def test_rows_that_wait_may_not_fill_the_memory():
+    gate = Gate()
+    bounds = Bounds(queue_bytes=20)  # two rows and a half
+    batcher = batch.Batcher(gate, worker.Worker(asyncio.get_running_loop()), Ledger(), 8, bounds=bounds)
+    first = await _busy(gate, batcher)
+    waiting, gone = await _queued(batcher, 2, 3)
+
+    with pytest.raises(OverloadedError, match="16 bytes of rows are already waiting"):
+        await batcher.submit(_row(4))
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    stays = await _queued(batcher, 5)
+    gate.open.set()
+    answers = await asyncio.gather(first, waiting, *stays)
+
+    assert [answer["predict"].item() for answer in answers] == [2, 4, 10]
+
+
+async def test_a_lone_request_larger_than_the_queue_waits_its_turn():
+    gate = Gate()
+    bounds = Bounds(queue_bytes=4)
+    batcher = batch.Batcher(gate, worker.Worker(asyncio.get_running_loop()), Ledger(), 8, bounds=bounds)
+    first = await _busy(gate, batcher)
+    waiting = await _queued(batcher, 2)
+
+    gate.open.set()
+
+    assert [answer["predict"].item() for answer in await asyncio.gather(first, *waiting)] == [2, 4]
+
+
+async def test_nobody_waits_for_ever_behind_a_model_that_is_stuck():
+    gate, ledger = Gate(), Ledger()
+    bounds = Bounds(queue_seconds=0.05)
+    batcher = batch.Batcher(gate, worker.Worker(asyncio.get_running_loop()), ledger, 8, bounds=bounds)
+    first = await _busy(gate, batcher)
+
+    late = await asyncio.gather(*await _queued(batcher, 2, 3), return_exceptions=True)
+    again = await asyncio.gather(*await _queued(batcher, 4), return_exceptions=True)
+    gate.open.set()
+    await first
+
+    told = "The model did not come to this request in 0.05 s; try again later."
+    assert [(type(one), str(one)) for one in [*late, *again]] == [(OverloadedError, told)] * 3
+    assert ledger.runs == [1]
+
+
+async def test_a_request_with_more_rows_than_one_may_have_is_refused():
+    model = Quick()
+    thread = worker.Worker(asyncio.get_running_loop())
+    batcher = batch.Batcher(model, thread, Ledger(), 8, quick=True, bounds=Bounds(rows=10))
+    ten, eleven = Rows((np.ones((10, 1)),), 10), Rows((np.ones((11, 1)),), 11)
+    await _predicted(batcher, ten)
+
+    with pytest.raises(TooManyRowsError, match="may have 10 rows, and this one has 11"):
+        await _predicted(batcher, eleven)
 
 
 class Quick:

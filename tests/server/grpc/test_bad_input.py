@@ -1,6 +1,11 @@
 """What bad input gets: a status and a sentence, never a stack trace, and no effect on the next call."""
 
+import asyncio
+import re
+
 import grpc
+import h2.connection
+import h2.events
 import numpy as np
 import pytest
 from server import iris, plain
@@ -11,6 +16,7 @@ from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.model import Model
 from ferryman_server.dataplane.schema import Tensor, Tensors, matrix
 from ferryman_server.grpc_api import inference_pb2 as messages
+from ferryman_server.http2 import patience
 from ferryman_server.serving import Phase
 
 INVALID, NOT_FOUND = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
@@ -180,6 +186,47 @@ async def test_a_message_over_the_limit_is_refused(shelf):
 
     assert large[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert within.outputs[0].name == "label"
+
+
+async def test_more_rows_than_one_call_may_have_are_refused(shelf):
+    served = plain.serve(plain.load(shelf.onnx()), max_rows=2)
+    async with plain.calls(*served) as address, words.client(address) as client:
+        code, told = await client.ended("ModelInfer", words.request({**RAW, "shape": [3, 4]}, raw=[BYTES * 3]))
+
+    assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert told == "A request may have 2 rows, and this one has 3; send fewer at a time."
+
+
+async def test_a_message_that_stops_in_the_middle_is_refused_and_its_connection_stays(shelf, monkeypatch):
+    monkeypatch.setattr(patience, "SECONDS", 0.05)
+    head = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", "/inference.GRPCInferenceService/ModelInfer"),
+        (":authority", "iris"),
+    ]
+    here, measures = plain.serve(plain.load(shelf.onnx()))
+    async with plain.calls(here, measures) as address, asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection(*address.split(":"))
+        http2 = h2.connection.H2Connection()
+        http2.initiate_connection()
+        http2.send_headers(1, [*head, ("content-type", "application/grpc")])
+        http2.send_data(1, b"\0\0\0")
+        events = []
+        while not any(isinstance(event, h2.events.StreamReset) for event in events):
+            writer.write(http2.data_to_send())
+            events += http2.receive_data(await reader.read(1000))
+        closed = reader.at_eof()
+        writer.close()
+
+    [answer] = [event for event in events if isinstance(event, h2.events.ResponseReceived)]
+    fields = dict(answer.headers)
+    assert (fields[b"grpc-status"], fields[b"grpc-message"]) == (
+        b"4",
+        b"Nothing came of the message for a minute, and it is not whole; send it again.",
+    )
+    assert not closed
+    assert re.search(rb'ferryman_requests_total{[^}]*code="408"[^}]*} 1.0', measures.page())
 
 
 async def test_an_unknown_call_is_unimplemented(shelf):

@@ -181,6 +181,65 @@ async def test_who_stops_in_the_middle_is_told_so_after_a_while(served, begun):
     assert json.loads(answers[0].body) == {"error": "Nothing came for 0.2 s, and the request is not whole."}
 
 
+@pytest.mark.parametrize("many", [0, 1])
+async def test_who_never_says_anything_is_not_waited_for_and_who_rests_after_an_answer_is(served, many):
+    async with served(Impatient) as port, wire.connected(port) as silent, wire.connected(port) as client:
+        first = [await client.ask(GOOD) for _ in range(many)]
+        answers = await silent.answers()  # the connection is closed, without a word
+        later = await client.ask(GOOD) if many else None
+
+    assert answers == []
+    assert [answer.body for answer in first] == [ANSWER] * many
+    assert later is None or later.body == ANSWER
+
+
+async def test_a_head_byte_by_byte_is_not_waited_for_beyond_its_time(served):
+    async with served(Impatient) as port, wire.connected(port) as client:
+        answer = None
+        sending = asyncio.create_task(_dribble(client, GOOD + b"x" * 10_000))
+        answer = await client.answer()
+        sending.cancel()
+
+    assert answer.status == 408
+    assert json.loads(answer.body)["error"] == "The fields of a request must come within 0.2 s, and these did not."
+
+
+async def _dribble(client: wire.Connection, head: bytes) -> None:
+    """A byte every twentieth of a second, which is far less than the server's patience."""
+    for at in range(len(head)):
+        await client.send(head[at : at + 1])
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("idle", [b"", GOOD, GOOD[:20]], ids=["nothing", "a request before", "half a head"])
+async def test_idle_connections_make_room_for_those_that_ask(served, idle):
+    async with served(max_connections=2) as port, wire.connected(port) as first, wire.connected(port) as second:
+        await first.send(idle)
+        answers = [await first.answer()] if idle == GOOD else []
+        answers += [await second.ask(GOOD)]
+        async with wire.connected(port) as third:
+            answers += [await one.ask(GOOD) for one in (third, second, third)]
+            gone = await first.answer()
+
+    assert [answer.body for answer in answers] == [ANSWER] * len(answers)
+    assert gone is None
+
+
+async def test_where_all_connections_are_at_work_another_is_told_to_come_back(served):
+    async with served(max_connections=2) as port, wire.connected(port) as first, wire.connected(port) as second:
+        for one in (first, second):
+            assert (await one.ask(GOOD)).body == ANSWER
+            await one.send(GOOD[:-3])  # and they go on
+        async with wire.connected(port) as third:
+            refused = await third.answers()
+        answers = [await one.ask(GOOD[-3:]) for one in (first, second)]
+
+    assert [answer.status for answer in refused] == [503]
+    assert b"retry-after: 1\r\n" in refused[0].head
+    assert json.loads(refused[0].body)["error"].startswith("This server has as many connections as it may;")
+    assert [answer.body for answer in answers] == [ANSWER] * 2
+
+
 async def test_a_body_byte_by_byte_is_a_body(served):
     async with served() as port, wire.connected(port) as client:
         answer = await client.ask(*[GOOD[at : at + 1] for at in range(len(GOOD))])

@@ -13,7 +13,7 @@ from hpack import Encoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ferryman_server.http2 import connection, fields, frames
+from ferryman_server.http2 import connection, fields, frames, patience
 from ferryman_server.http2.frames import Code, Kind, Setting
 from ferryman_server.http2.stream import Stream
 
@@ -71,6 +71,9 @@ class Echo:
 
     def too_large(self, stream: Stream) -> None:
         stream.refuse(fields.write((b":status", b"413")))
+
+    def too_slow(self, stream: Stream) -> None:
+        stream.refuse(fields.write((b":status", b"408")))
 
     def came(self, _connection: object) -> None:
         self.open += 1
@@ -292,6 +295,22 @@ def test_a_body_over_the_limit_is_refused_before_it_has_come() -> None:
     assert not pair.echo.seen
 
 
+@pytest.mark.parametrize("refused", ["its service", "the connection"])
+def test_the_trailers_of_a_request_that_was_refused_take_no_other_request_along(refused: str) -> None:
+    pair, encoder = Pair(), Encoder()
+    too_much = [frames.frame(Kind.DATA, 0, 1, b"a" * 60_000) for _ in range(2)]
+    wrong = {"its service": too_much, "the connection": [frames.window_update(1, 0)]}[refused]
+
+    pair.raw(frames.frame(Kind.HEADERS, frames.END_HEADERS, 1, encoder.encode(REQUEST)), *wrong)
+    trailers = encoder.encode([("sum", "of a body that nobody read")])  # which enters the table
+    pair.raw(frames.frame(Kind.HEADERS, frames.END_HEADERS | frames.END_STREAM, 1, trailers))
+    again = encoder.encode([*REQUEST, ("sum", "of a body that nobody read")])
+    pair.raw(frames.frame(Kind.HEADERS, frames.END_HEADERS | frames.END_STREAM, 3, again))
+
+    assert not pair.wire.closed
+    assert [stream.fields[b"sum"] for stream in pair.echo.seen] == [b"of a body that nobody read"]
+
+
 def test_bodies_that_never_end_are_not_kept_for_ever() -> None:
     pair = Pair()
     resets = 0
@@ -326,6 +345,33 @@ def test_streams_that_are_opened_only_to_be_reset_end_the_connection(flags: int)
         )
 
     assert pair.ended() is Code.ENHANCE_YOUR_CALM
+
+
+def test_streams_that_a_client_makes_us_reset_end_the_connection_as_those_do_that_it_resets() -> None:
+    """The model is asked for each, and given up at once: as dear as a reset by the client, and as cheap for it."""
+    pair = Pair()
+    asks = fields.write(*[(b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/later")])
+    for number in range(1, 4000, 2):
+        if pair.wire.closed:
+            break
+        pair.raw(
+            frames.frame(Kind.HEADERS, frames.END_HEADERS | frames.END_STREAM, number, asks),
+            frames.window_update(number, 0),
+        )
+
+    assert pair.ended() is Code.ENHANCE_YOUR_CALM
+    assert len(pair.echo.given_up) == len(pair.echo.seen)
+
+
+def test_requests_beyond_the_streams_that_are_allowed_do_not_end_the_connection() -> None:
+    """A client that has not heard of our settings yet may send any number, and try those again that were refused."""
+    pair = Pair()
+    asks = fields.write(*[(b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/later")])
+
+    pair.raw(*[frames.frame(Kind.HEADERS, 5, number, asks) for number in range(1, 4000, 2)])
+
+    assert not pair.wire.closed
+    assert {code for _, code in told(pair.wire.written)} == {Code.REFUSED_STREAM}
 
 
 @pytest.mark.parametrize("pieces", ["one", "many"])
@@ -367,6 +413,119 @@ def test_one_setting_said_thousands_of_times_costs_no_more_than_once() -> None:
 
     assert time.thread_time() - began < 0.2
     assert {stream.window for stream in pair.echo.waiting} == {39_999}
+
+
+# For how long a client may keep us waiting
+
+
+def passes(pair: Pair, minutes: float) -> None:
+    """As many looks of the clock as there are in a time, in none."""
+    for _ in range(int(minutes * 60 / patience.SECONDS)):
+        if not pair.wire.closed:
+            pair.here.look()
+
+
+UNFINISHED = {
+    "no word": [],
+    "half a preface": [frames.PREFACE[:10]],
+    "a preface alone": [frames.PREFACE],
+    "half of its settings": [frames.PREFACE + frames.settings({})[:-1]],
+    "a block of fields": [frames.PREFACE, frames.settings({}), frames.frame(Kind.HEADERS, 0, 1, block())],
+    "half a frame of fields": [frames.PREFACE, frames.settings({}), frames.frame(Kind.HEADERS, 4, 1, block())[:-5]],
+    "half a ping": [frames.PREFACE, frames.settings({}), frames.frame(Kind.PING, 0, 0, b"12345678")[:12]],
+}
+
+
+@pytest.mark.parametrize("pieces", UNFINISHED.values(), ids=UNFINISHED.keys())
+def test_a_client_that_stops_in_the_middle_is_not_waited_for(pieces: list[bytes]) -> None:
+    pair = Pair()
+    pair.wire = Wire()
+    pair.here = connection.Connection(pair.echo, pair.echo)
+    pair.here.connection_made(pair.wire)
+    for piece in pieces:
+        pair.raw(piece)
+
+    passes(pair, 1)
+    still = pair.wire.closed
+    passes(pair, 1)
+
+    assert (still, pair.ended()) == (False, Code.NO_ERROR)
+
+
+def test_fields_that_dribble_are_not_waited_for() -> None:
+    pair = Pair()
+    pair.raw(frames.frame(Kind.HEADERS, 0, 1, block()))
+    for byte in b"not so much as this":
+        if not pair.wire.closed:
+            pair.raw(frames.frame(Kind.CONTINUATION, 0, 1, bytes((byte,))))
+            passes(pair, 0.5)
+
+    assert pair.ended() is Code.NO_ERROR
+
+
+def test_a_body_that_stops_is_refused_and_its_neighbours_are_not() -> None:
+    pair = Pair()
+    stopped, slow = pair.ask(b"a" * 10, ends=False), pair.ask(b"b" * 10, ends=False)
+    asked = pair.ask(path="/wait")
+    events = pair.exchange()
+    for _ in range(10):
+        passes(pair, 0.5)
+        pair.client.send_data(slow, b"c")
+        events += pair.exchange()
+    pair.client.end_stream(slow)
+    events += pair.exchange()
+
+    heads = {event.stream_id: dict(event.headers)[":status"] for event in of(events, h2.events.ResponseReceived)}
+    assert heads == {stopped: "408", slow: "200"}
+    assert pair.echo.given_up == []
+    assert [stream.number for stream in pair.echo.waiting] == [asked]  # it is us who are slow
+
+
+def test_a_large_frame_over_a_slow_line_is_waited_for() -> None:
+    pair = Pair()
+    pair.ask(ends=False)
+    pair.exchange()
+    sent = frames.frame(Kind.DATA, frames.END_STREAM, 1, b"a" * 20)
+    pair.raw(sent[: frames.HEAD])
+    for at in range(frames.HEAD, len(sent)):
+        pair.raw(sent[at : at + 1])
+        passes(pair, 0.5)
+
+    assert not pair.wire.closed
+    assert [stream.body for stream in pair.echo.seen] == [b"a" * 20]
+
+
+def test_an_answer_that_its_client_does_not_take_is_not_kept() -> None:
+    pair = Pair(INITIAL_WINDOW_SIZE=10)
+    stalled, slow = pair.ask(b"a" * 100), pair.ask(b"b" * 16)
+    events = pair.exchange()
+    for _ in range(6):
+        passes(pair, 0.5)
+        pair.client.increment_flow_control_window(1, slow)
+        events += pair.exchange()
+
+    assert [(event.stream_id, event.error_code) for event in of(events, h2.events.StreamReset)] == [
+        (stalled, Code.CANCEL)
+    ]
+    assert [event.stream_id for event in of(events, h2.events.StreamEnded)] == [slow]
+    assert not pair.here._streams
+
+
+def test_a_connection_that_rests_is_kept_for_longer_than_envoy_keeps_it_and_asked_to_go_then() -> None:
+    pair = Pair()
+    pair.ask(b"1")
+    pair.exchange()
+
+    passes(pair, 62)
+    hour = told(pair.wire.taken())
+    passes(pair, 3)
+    asked = [kind for kind, _ in told(pair.wire.taken())]
+    closed = pair.wire.closed
+    passes(pair, 1)
+
+    assert hour == []
+    assert asked == [Kind.GOAWAY, Kind.PING]
+    assert (closed, pair.wire.closed) == (False, True)
 
 
 # What breaks the protocol
@@ -487,3 +646,33 @@ async def test_a_port_of_connections_is_left_in_peace_or_in_time() -> None:
         await asyncio.wait_for(reader.read(), 10)
     assert reader.at_eof() or isinstance(reader.exception(), ConnectionResetError)
     assert not server._connections
+
+
+async def test_connections_that_rest_make_room_for_others() -> None:
+    import socket
+
+    from ferryman_server.http2.server import Server
+
+    server = Server(Echo(), 2)
+    listener = socket.create_server(("127.0.0.1", 0))
+    await server.listen(listener)
+    request = frames.frame(Kind.HEADERS, frames.END_HEADERS | frames.END_STREAM, 1, block())
+    waits = request.replace(b"/echo", b"/wait")
+    clients = []
+    async with asyncio.timeout(20):
+        for asked in (waits, request, request):
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            writer.write(frames.PREFACE + frames.settings({}) + asked)
+            clients.append((reader, writer))
+            if asked is request:
+                await reader.readuntil(TRAILERS)
+            else:
+                await reader.readuntil(frames.frame(Kind.SETTINGS, frames.ACK, 0))
+        left = await clients[1][0].read()
+    still = [reader.at_eof() for reader, _ in clients]
+    for _, writer in clients:
+        writer.close()
+    await server.stop(None)
+
+    assert told(left)[-1] == (Kind.GOAWAY, Code.NO_ERROR)
+    assert still == [False, True, False]

@@ -111,6 +111,10 @@ from kserve import Model
 
 
 class Slow(Model):
+    def preprocess(self, payload, headers: Dict[str, str] = None):
+        time.sleep(0.02)
+        return payload
+
     def predict(self, payload: Dict, headers: Dict[str, str] = None) -> Dict:
         time.sleep(max(seconds for [seconds] in payload["instances"]))
         return {"predictions": payload["instances"]}
@@ -206,6 +210,8 @@ class Choosy(Model):
         match payload["instances"][0]:
             case "status":
                 raise HTTPException(429, "not so often")
+            case int() as status:
+                raise HTTPException(status, "so it says")
             case "later":
                 raise NotImplementedError("not yet")
             case "wrong":

@@ -126,6 +126,49 @@ def test_an_asynchronous_class_takes_pictures_and_answers_objects(tmp_path):
     assert "KeyError" not in broken.text
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_kserves_dashboards_find_how_long_a_classs_own_steps_took(tmp_path, workers):
+    scratch = _written(tmp_path / "m", guests.SLOW)
+    with process.server(scratch, tmp_path, FERRYMAN_ALLOW_PICKLE="true", FERRYMAN_WORKERS=workers) as running:
+        running.until_ready()
+        for _ in range(3):
+            running.post("/v1/models/iris:predict", {"instances": [[0.0]]})
+        process.until(lambda: _told(running, "request_preprocess_seconds_count") == 3, "all three are told")
+        before, after = (_told(running, f"request_{step}process_seconds_sum") for step in ("pre", "post"))
+        counts = {_told(running, f"request_{step}_seconds_count") for step in ("predict", "postprocess")}
+
+    assert before >= 0.06
+    assert 0 < after < before
+    assert counts == {3}
+
+
+def test_a_model_without_such_steps_tells_that_they_took_no_time(shelf, tmp_path):
+    with process.server(shelf.onnx(), tmp_path) as running:
+        running.until_ready()
+        for _ in range(3):
+            running.post("/v1/models/iris:predict", {"instances": iris.FLOWERS})
+        found = {
+            name: _told(running, f"request_{name}")
+            for step in ("preprocess", "postprocess")
+            for name in (f"{step}_seconds_count", f"{step}_seconds_sum")
+        }
+
+    assert found == {
+        "preprocess_seconds_count": 3,
+        "preprocess_seconds_sum": 0,
+        "postprocess_seconds_count": 3,
+        "postprocess_seconds_sum": 0,
+    }
+
+
+def _told(running: process.Running, name: str) -> float:
+    """A metric by its whole name, with the label that KServe gives it."""
+    [line] = [
+        one for one in running.get("/metrics").text.splitlines() if one.startswith(f'{name}{{model_name="iris"}}')
+    ]
+    return float(line.rpartition(" ")[2])
+
+
 def test_a_slow_class_does_not_keep_the_probes_waiting(tmp_path):
     with process.server(_written(tmp_path / "m", guests.SLOW), tmp_path, FERRYMAN_ALLOW_PICKLE="true") as running:
         running.until_ready()

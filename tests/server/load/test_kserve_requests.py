@@ -195,6 +195,16 @@ async def test_it_may_choose_its_status(tmp_path):
     assert (wrong.status_code, wrong.json()) == (400, {"error": "The model does not take these values: no such word"})
 
 
+async def test_a_status_that_http_does_not_have_is_its_own_fault_and_the_log_has_it(tmp_path, capfd):
+    statuses = 600, 1000, 42, 204
+    answers = await ask(await loaded(tmp_path, guests.CHOOSY), *statuses, "status")
+
+    assert [answer.status_code for answer in answers] == [500, 500, 500, 500, 429]
+    assert "request id" in answers[0].json()["error"]
+    logged = "".join(capfd.readouterr())
+    assert all(f"status {status}, which is no refusal of HTTP's: so it says" in logged for status in statuses)
+
+
 async def test_its_own_faults_and_streams_are_not_shown(tmp_path):
     bug, stream, text = await ask(await loaded(tmp_path, guests.CHOOSY), "bug", "stream", "text")
 

@@ -1,11 +1,15 @@
 """What bad input gets: a status, a sentence in JSON, and never a stack trace."""
 
+import gzip
 import json
+import zlib
 
+import numpy as np
 import pytest
 from server import iris, plain
 
 from ferryman_server.dataplane.errors import OverloadedError
+from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.model import Model
 from ferryman_server.dataplane.schema import matrix
 
@@ -139,6 +143,88 @@ async def test_a_body_over_the_limit_is_not_read(shelf):
 
     assert (declared.status_code, streamed.status_code, within.status_code) == (413, 413, 200)
     assert "The body may have 100 bytes, and it has 101 bytes" in declared.json()["error"]
+
+
+async def test_more_rows_than_one_request_may_have_are_refused_in_each_protocols_words(shelf):
+    three, flowers = iris.FLOWERS[:3], [value for flower in iris.FLOWERS[:3] for value in flower]
+    tensor = {"name": "X", "datatype": "FP32", "shape": [3, 4], "data": flowers}
+    async with plain.client(plain.load(shelf.onnx()), max_rows=2) as http:
+        within = await http.post(V1, json={"instances": three[:2]})
+        v1 = await http.post(V1, json={"instances": three})
+        v2 = await http.post(V2, json={"inputs": [tensor]})
+        mlflow = await http.post(INVOKE, json={"instances": three})
+
+    told = "A request may have 2 rows, and this one has 3; send fewer at a time."
+    assert within.status_code == 200
+    assert [(one.status_code, one.json()["error"]) for one in (v1, v2, mlflow)] == [(413, told)] * 3
+    assert mlflow.json()["message"] == told
+
+
+async def test_a_number_that_would_become_infinite_in_the_models_type_is_named():
+    model = Model("test", matrix(2, Kind.FP32), lambda rows: {"y": rows.arrays[0][:, 0]})
+    tensor = {"name": "x", "datatype": "FP64", "shape": [1, 2], "data": [1.0, 1e39]}
+    values = np.array([1.0, 1e39]).tobytes()
+    head = json.dumps({"inputs": [{**tensor, "data": None, "parameters": {"binary_data_size": 16}}]}).encode()
+    async with plain.client(model) as http:
+        v1 = await http.post(V1, json={"instances": [[1.0, 1e39]]})
+        whole = await http.post(V1, json={"instances": [[1.0, 10**39]]})
+        v2 = await http.post(V2, json={"inputs": [tensor]})
+        raw = await http.post(V2, content=head + values, headers={"inference-header-content-length": str(len(head))})
+        mlflow = await http.post(INVOKE, json={"dataframe_split": {"data": [[1.0, -1e39]]}})
+        largest = await http.post(V1, json={"instances": [[3.4028235e38, None]]})
+        infinite = await http.post(INVOKE, content=b'{"instances": [[Infinity, 1.0]]}')
+
+    told = "which does not fit FP32."
+    assert [one.status_code for one in (v1, whole, v2, raw, mlflow)] == [400] * 5
+    assert v1.json()["error"] == f'"instances[0][1]" is 1e+39, {told}'
+    assert v2.json()["error"] == raw.json()["error"] == f'Input "x", element 1, is 1e+39, {told}'
+    assert mlflow.json()["error"] == f'"data[0][1]" is -1e+39, {told}'
+    assert largest.json() == {"predictions": [3.4028234663852886e38]}
+    assert infinite.status_code == 200
+
+
+PACKED = {
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "GZIP": gzip.compress,
+    "identity": bytes,
+}
+
+
+@pytest.mark.parametrize("coding", PACKED)
+@pytest.mark.parametrize("path", [V1, INVOKE])
+async def test_a_body_that_its_client_compressed_is_unpacked(coding, path):
+    body = PACKED[coding](json.dumps({"instances": iris.FLOWERS}).encode())
+    async with plain.client(Model("test", matrix(4), lambda rows: {"y": rows.arrays[0][:, 0]})) as http:
+        headers = {"content-encoding": coding, "content-type": "application/json"}
+        answer = await http.post(path, content=body, headers=headers)
+
+    assert answer.json() == {"predictions": [flower[0] for flower in iris.FLOWERS]}
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "status", "told"),
+    [
+        ("br", b"{}", 415, 'The body is compressed with "br"; known are gzip and deflate.'),
+        ("gzip, gzip", b"{}", 415, 'compressed with "gzip, gzip"'),
+        ("gzip", b'{"instances": []}', 400, "The body is compressed with gzip, and cannot be read."),
+        ("gzip", gzip.compress(b"{}")[:-3], 400, "cannot be read"),
+        ("gzip", gzip.compress(b"{}") + b"more", 400, "cannot be read"),
+        ("gzip", gzip.compress(b" " * 3_000_000), 413, "The body may have 1048576 bytes when it is unpacked"),
+        ("deflate", zlib.compress(b"12" * 6_000), 413, "The body may have 10000 bytes when it is unpacked"),
+    ],
+)
+async def test_a_compressed_body_that_cannot_be_taken_is_refused_for_what_it_is(shelf, coding, body, status, told):
+    most = 10_000 if coding == "deflate" else 64 << 20
+    async with plain.client(plain.load(shelf.onnx()), max_body_bytes=most) as http:
+        answer = await http.post(V1, content=body, headers={"content-encoding": coding})
+        mlflow = await http.post(INVOKE, content=body, headers={"content-encoding": coding})
+
+    assert (answer.status_code, mlflow.status_code) == (status, status)
+    assert told in answer.json()["error"]
+    assert mlflow.json()["message"] == answer.json()["error"]
+    assert answer.headers.get("accept-encoding") == ("gzip, deflate" if status == 415 else None)
 
 
 async def _stream(*parts: bytes):

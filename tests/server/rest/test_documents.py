@@ -38,6 +38,16 @@ async def test_the_document_is_valid_and_every_path_in_it_is_there(shelf, kind):
     openapi_spec_validator.validate(document)
     assert set(codes.values()) == {200}, codes
     assert document["info"] | {"description": ""} == {"title": "iris", "version": "7", "description": ""}
+
+
+async def test_whoever_makes_a_client_of_the_document_hears_of_every_status_that_a_prediction_may_have(shelf):
+    async with plain.client(plain.load(shelf.onnx())) as http:
+        document = (await http.get("/openapi.json")).json()
+
+    posts = [verbs["post"]["responses"] for verbs in document["paths"].values() if "post" in verbs]
+    assert len(posts) == 3
+    for responses in posts:
+        assert set(responses) == {"200", "400", "408", "413", "415", "500", "503", "504"}
     operations = [verb["operationId"] for verbs in document["paths"].values() for verb in verbs.values()]
     assert len(set(operations)) == len(operations)
 

@@ -1,6 +1,7 @@
 """The fast path is only faster: what it answers is byte for byte what uvicorn's way would have answered."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -160,6 +161,8 @@ async def test_what_a_model_fails_at_is_told_with_an_id_in_both_ways(server):
     wire.request(ROW, b"Connection: close"),
     GOOD.replace(b"HTTP/1.1", b"HTTP/1.0"),
     wire.request(ROW, b"Expect: 100-continue"),
+    wire.request(ROW, b"Content-Encoding: gzip"),
+    wire.request(gzip.compress(ROW, mtime=0), b"Content-Encoding: gzip"),
     GOOD.replace(b":predict", b":predict?x=1"),
     GOOD.replace(b"POST", b"PUT"),
     b"GET /healthz HTTP/1.1\r\n\r\n",

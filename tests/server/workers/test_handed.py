@@ -20,7 +20,7 @@ from ferryman_server import metrics
 from ferryman_server.serving import Serving
 from ferryman_server.workers.board import Board, Cell
 from ferryman_server.workers.channel import Channel, Kind, Message
-from ferryman_server.workers.handed import Handed
+from ferryman_server.workers.handed import Guest, Handed
 
 ASK = b"POST / HTTP/1.1\r\nhost: iris\r\ncontent-length: 3\r\n\r\nabc"
 PATIENCE = 10.0
@@ -82,9 +82,9 @@ class House:
         await self.hear(Kind.TAKEN)
         return reader, writer
 
-    def give(self, connection: socket.socket) -> None:
+    def give(self, connection: socket.socket, said: bytes = b"") -> None:
         with connection:
-            assert self.parent.send(Message(Kind.REST, descriptor=connection.fileno()))
+            assert self.parent.send(Message(Kind.REST, said, connection.fileno()))
 
     def ask_to_part(self, count: int) -> None:
         self.parent.send(Message(Kind.PART_REST, str(count).encode()))
@@ -137,6 +137,27 @@ async def test_a_connection_between_two_requests_goes_back_and_is_answered_by_wh
         writer.close()
 
     assert first == second == b"HTTP/1.1 200"
+
+
+@on_uvloop
+async def test_a_connection_that_has_moved_may_rest_and_one_that_never_said_anything_may_not(monkeypatch):
+    monkeypatch.setattr(Guest, "silence", 0.2)
+    async with house() as one, house() as other:
+        reader, writer = await one.client()
+        writer.write(ASK)
+        await answer(reader)
+        one.ask_to_part(1)
+        back = await one.hear(Kind.REST)
+        other.give(socket.socket(fileno=back.descriptor), back.body)
+        silent, _ = await other.client()
+
+        said = await asyncio.wait_for(silent.read(), PATIENCE)
+        writer.write(ASK)
+        later = await answer(reader)
+        writer.close()
+
+    assert said == b""
+    assert later == b"HTTP/1.1 200"
 
 
 @on_uvloop

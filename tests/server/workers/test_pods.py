@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import json
 import os
+import re
+import resource
 import signal
 import subprocess
 import sys
@@ -11,10 +13,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc.aio
 import httpx
+import pytest
 from server import commanding, iris, process
 from server.grpc import words
 from server.workers import pods
@@ -214,15 +218,67 @@ def test_a_model_that_does_not_load_ends_the_pod_with_its_reason(shelf, tmp_path
     assert "Traceback" not in pod.log.read_text()
 
 
-def test_a_pod_whose_last_worker_dies_ends_with_the_cause(shelf, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [
+        (signal.SIGSEGV, "its log has its last words"),
+        (signal.SIGKILL, "the kernel does that where memory runs out: give the pod more"),
+    ],
+    ids=lambda given: getattr(given, "name", ""),
+)
+def test_a_pod_whose_last_worker_dies_says_that_it_crashed_and_of_what(shelf, tmp_path, number, hint):
     with pods.narrow(shelf.onnx(), tmp_path, "two workers in 128 MiB") as pod:
         pod.until_workers(1)
-        os.kill(pod.workers()[0], signal.SIGSEGV)
+        os.kill(pod.workers()[0], number)
         code = pod.exit_code()
 
-    assert code == 128 + signal.SIGSEGV
-    told = json.loads(pod.termination_log.read_text())["message"]
-    assert told == 'Model "iris": worker 1 was ended by SIGSEGV while it was serving.'
+    assert code == 128 + number
+    assert json.loads(pod.termination_log.read_text()) == {
+        "reason": "Crashed",
+        "message": f'Model "iris": worker 1 was ended by {number.name} while it was serving; {hint}.',
+    }
+
+
+def test_a_pod_that_is_killed_as_a_whole_leaves_word_and_one_that_is_stopped_leaves_none(shelf, tmp_path):
+    with pods.pod(shelf.onnx(), tmp_path) as pod:
+        pod.until_ready()
+        serving = json.loads(pod.termination_log.read_text())
+        pod.tell_to_stop()
+        pod.exit_code()
+
+    assert serving["reason"] == "Crashed"
+    assert pod.termination_log.read_text() == ""
+
+
+def test_a_pod_that_may_open_no_more_files_serves_on_and_accepts_again_when_it_may(shelf, tmp_path):
+    with pods.pod(shelf.onnx(), tmp_path) as pod:
+        pod.until_workers(2)
+        with httpx.Client(base_url=pod.address, timeout=30) as known, httpx.Client(base_url=pod.address) as stranger:
+
+            def paused() -> float:
+                page = known.get("/metrics").text
+                return float(re.search(r"^ferryman_connections_unaccepted_total\S* (\S+)", page, re.MULTILINE)[1])
+
+            paused()  # it is connected
+            _, most = resource.prlimit(pod.popen.pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(pod.popen.pid, resource.RLIMIT_NOFILE, (3, most))
+            with ThreadPoolExecutor(1) as thread:
+                answer = thread.submit(stranger.get, "/healthz", timeout=60)
+                process.until(lambda: paused() >= 1, "it is known that one waits")
+                began, spent = paused(), _processor_seconds(pod.popen.pid)
+                process.until(lambda: paused() >= began + 2, "it is tried again")
+                spent = _processor_seconds(pod.popen.pid) - spent
+                resource.prlimit(pod.popen.pid, resource.RLIMIT_NOFILE, (most, most))
+                status = answer.result().status_code
+
+    assert status == 200
+    assert spent < 0.5  # in two seconds or more
+    assert pod.log.read_text().count("raise the limit of open files") == 1
+
+
+def _processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_workers_do_not_outlive_their_parent(shelf, tmp_path):
