@@ -148,6 +148,8 @@ class Reason(StrEnum):
     """The node cannot start the pod, for a reason of its own: its network or its container runtime."""
     CRASHING = "Crashing"
     """The pod's process ends again and again without saying why."""
+    CRASHED = "Crashed"
+    """The server died while it was serving; the message says of what, as far as anybody knows."""
     ARTIFACT_NOT_FOUND = "ArtifactNotFound"
     """The model's files are not where the registry or the URI says."""
     ARTIFACT_CORRUPT = "ArtifactCorrupt"

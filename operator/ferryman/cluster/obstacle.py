@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -55,7 +55,10 @@ _TOLD = frozenset(
         Reason.WARMUP_FAILED,
     }
 )
-"""What the model server may say of its own end."""
+"""What the model server may say of its own end, and knows better than anybody."""
+
+_GUESSED = frozenset({Reason.CRASHED})
+"""What it leaves behind for a death that it cannot know; the kubelet may know more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +92,28 @@ def _first(causes: Iterable[Cause], pods: list[Body]) -> Obstacle | None:
 
 def _told(pod: Body) -> Obstacle | None:
     """The server said itself why it ended."""
+    return _said(pod, _TOLD)
+
+
+def _crashed(pod: Body) -> Obstacle | None:
+    """The server died while it served."""
+    return _said(pod, _GUESSED)
+
+
+def _said(pod: Body, reasons: Container[Reason]) -> Obstacle | None:
     for container in podstatus.containers(pod):
         words = _words((podstatus.ended(container) or {}).get("message") or "")
-        if words is not None:
-            reason, message = words
-            return _at(pod, reason, f"{message}")
+        if words is not None and words[0] in reasons:
+            return _at(pod, *words)
     return None
 
 
 def _words(message: str) -> tuple[Reason, str] | None:
     try:
         said = json.loads(message)
-        reason = Reason(said["reason"])
+        return Reason(said["reason"]), str(said.get("message", ""))
     except (ValueError, KeyError, TypeError):
         return None
-    return (reason, str(said.get("message", ""))) if reason in _TOLD else None
 
 
 def _out_of_memory(pod: Body) -> Obstacle | None:
@@ -209,6 +219,7 @@ def _at(pod: Body, reason: Reason, message: str) -> Obstacle:
 _CAUSES: tuple[Cause, ...] = (
     _told,
     _out_of_memory,
+    _crashed,
     _image,
     _configuration,
     _unschedulable,

@@ -81,6 +81,7 @@ FINAL = frozenset(
         Reason.POD_REFUSED,
         Reason.SECRET_MISSING,
         Reason.CRASHING,
+        Reason.CRASHED,
     }
 )
 """Obstacles that are not waited out while nothing serves."""
