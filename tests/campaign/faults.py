@@ -173,6 +173,6 @@ class Plan(Part):
     """What others do to the cluster at the beginning: `Type/variant` of chaos.py."""
     bystander: bool = False
     """Whether a second ModelDeployment stands beside, and is used meanwhile."""
-    resync_seconds: float | None = None
-    """How often the operator looks at everything; none means as often as in most plans."""
+    finds_by: Literal["resync", "sweep"] = "resync"
+    """Which of the operator's own looks comes often: that at everything, or that for what no event told of."""
     seed: int = 0

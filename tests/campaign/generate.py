@@ -42,7 +42,6 @@ STRIDE = 12
 TRAVEL_SECONDS = 6.0
 LAG_SECONDS = 5.0
 LATE_SECONDS = 3.0
-SELDOM_SECONDS = 300.0
 HIDDEN = ("networking.istio.io", "autoscaling", "ferryman.dev")
 CHAINS = 30
 """Of 21 operations each: more than 600."""
@@ -101,7 +100,7 @@ def unobserved(workload: str, known: Known) -> Iterator[Plan]:
 
 def _unobserved(workload: str, text: str, *parts: Fault) -> Plan:
     """Return a plan in which the resync, which heals everything, comes too late to heal this."""
-    return _plan("unobserved", workload, text, *parts).model_copy(update={"resync_seconds": SELDOM_SECONDS})
+    return _plan("unobserved", workload, text, *parts).model_copy(update={"finds_by": "sweep"})
 
 
 def stale(workload: str, known: Known) -> Iterator[Plan]:

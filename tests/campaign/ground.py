@@ -24,6 +24,9 @@ NEEDED = (
 )
 """Nobody asks for endpoints here, and nothing is scheduled: idle controllers cost a third of a core."""
 
+SELDOM = ("--horizontal-pod-autoscaler-sync-period=15s",)
+"""Kubernetes' own default. There are no metrics here, of which an autoscaler complains in an Event at each look."""
+
 ROOMY = 400
 """The apiserver of thousands of plans may use memory to spare work."""
 
@@ -53,8 +56,12 @@ class Ground:
 @asynccontextmanager
 async def prepared(directory: Path, operator: Path) -> AsyncIterator[Ground]:
     """Start the control plane and all that belongs to it, for operators from a folder; end them in the end."""
-    quick = ("--horizontal-pod-autoscaler-sync-period=2s", "--concurrent-deployment-syncs=20", NEEDED)
-    with controlplane.ControlPlane(directory / "plane", controller_manager_args=quick, apiserver_gogc=ROOMY) as plane:
+    with controlplane.ControlPlane(
+        directory / "plane",
+        apiserver_args=("--enable-priority-and-fairness=false",),
+        controller_manager_args=(*SELDOM, NEEDED, "--concurrent-deployment-syncs=20"),
+        apiserver_gogc=ROOMY,
+    ) as plane:
         admin = Kubectl(binaries.path("kubectl"), plane.kubeconfig)
         admin("apply", "--server-side", "-f", str(istio.crds_path()))
         installation.install(admin)

@@ -42,7 +42,9 @@ TAKES_PODS = frozenset(
 
 KILLS = frozenset(f"kill {position}" for position in ("before", "committed", "answered"))
 
-REMEMBERED = re.compile(r"/run/losses$|/observedGeneration$|/deployment\.kubernetes\.io/revision$")
+REMEMBERED = re.compile(
+    r"/run/losses$|/annotations/ferryman\.dev/memory$|/observedGeneration$|/deployment\.kubernetes\.io/revision$"
+)
 """Paths that tell of changes by others: pods that a candidate lost, edits of the spec, and of a pod template."""
 
 MENDED_SECONDS = 10.0

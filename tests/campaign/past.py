@@ -87,6 +87,10 @@ class Past:
             )
         )
 
+    def heard(self, namespace: str) -> int:
+        """Return how many versions were heard of in all."""
+        return len(self._seen[namespace])
+
     def count(self, namespace: str) -> int:
         """Return how many versions were heard of; autoscalers and Leases, which are never still, do not count."""
         return sum(1 for version in self._seen[namespace] if version.kind not in {kinds.AUTOSCALER, LEASE})

@@ -25,7 +25,8 @@ from campaign.tape import Tape
 from ferryman.cluster import kinds
 
 RESYNC_SECONDS = 2.0
-SWEEP_SECONDS = 1.0
+SWEEP_SECONDS = 10.0
+SELDOM_SECONDS, OFTEN_SECONDS = 300.0, 1.0
 QUIET_SECONDS = 3 * RESYNC_SECONDS + 1.0
 """Three resyncs: oracle I5."""
 
@@ -121,7 +122,7 @@ class World:
             self.proxy.load(plan, self._ground.past.forget(self.namespace))
             run.tape = self.proxy.tape
             await workload.absent(self.stage)
-            await self._keeper.start(Pace(plan.resync_seconds or RESYNC_SECONDS, SWEEP_SECONDS))
+            await self._keeper.start(pace(plan))
             if any(isinstance(fault.on, faults.Events) for fault in plan.faults):
                 await self._listening()
             self._bystander.begin()
@@ -179,16 +180,23 @@ class World:
             run.settled_after = max(0.0, self._last_change() - self._last_happening)
             return
         deadline = loop.time() + PATIENCE
-        while loop.time() < deadline:
-            while ending.differences(ending.ending(past, self.namespace), wanted, mask):
-                if loop.time() > deadline:
-                    return  # the oracle tells the difference
-                await asyncio.sleep(0.1)
+        while await self._reaches(wanted, mask, deadline):  # if it does not, the oracle tells the difference
             reached = loop.time()
             await self._listen(run)
             run.settled_after = max(0.0, reached - max(self._last_happening, self._last_strike()))
             if not run.restless and not ending.differences(ending.ending(past, self.namespace), wanted, mask):
                 return
+
+    async def _reaches(self, wanted: ending.Flat, mask: frozenset[str], deadline: float) -> bool:
+        """Wait until the wanted end stands; tell whether it does."""
+        past, loop, heard = self._ground.past, asyncio.get_running_loop(), -1
+        while loop.time() < deadline:
+            if heard != (now := past.heard(self.namespace)):
+                heard = now
+                if not ending.differences(ending.ending(past, self.namespace), wanted, mask):
+                    return True
+            await asyncio.sleep(0.1)
+        return False
 
     async def _listen(self, run: Run) -> None:
         """Note what the operator writes over three resyncs."""
@@ -259,3 +267,8 @@ class World:
 
     def _happened(self) -> None:
         self._last_happening = asyncio.get_running_loop().time()
+
+
+def pace(plan: faults.Plan) -> Pace:
+    """Return how often the operator looks by itself: it finds by one of its two looks what no event told of."""
+    return Pace(RESYNC_SECONDS, SWEEP_SECONDS) if plan.finds_by == "resync" else Pace(SELDOM_SECONDS, OFTEN_SECONDS)
