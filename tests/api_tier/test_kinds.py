@@ -41,7 +41,7 @@ def _story(kubectl: Kubectl, fraud: Served) -> None:
     until(lambda: fraud.condition("Routed").get("reason") == "RouteProgrammed", what="status tells of it")
 
     kubectl("delete", "--wait=false", "-f", str(istio.crds_path()))
-    until(lambda: fraud.condition("Routed").get("reason") == "IstioMissing", 60, "status tells that Istio is gone")
+    until(lambda: fraud.condition("Routed").get("reason") == "IstioMissing", 120, "status tells that Istio is gone")
     fraud.apply("s3://models/v2")
     until(lambda: (fraud.status().get("stable") or {}).get("model", {}).get("uri") == "s3://models/v2", 60)
 

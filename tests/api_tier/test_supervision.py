@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from campaign.faults import Answer, Break, Events, Fault, Plan, Requests, Swallow
+from campaign.faults import Answer, Break, Events, Fault, Hide, Plan, Requests, Swallow
 from campaign.proxy import FaultProxy
 
 from api_tier import installation
@@ -18,6 +18,7 @@ from api_tier.kubectl import Kubectl, until
 from api_tier.kubelet import Kubelet
 from api_tier.operator_process import OperatorProcess
 from api_tier.served import Served
+from ferryman import watchdog
 from localcluster import controlplane, pki
 
 SWEEP = 3.0
@@ -41,8 +42,10 @@ class Behind:
         self._do(self._load(Plan(name="test", workload="none", faults=faults)))
         self.operator.start(self._born)
 
-    def start_anew(self) -> None:
-        """Start the operator once more, as a kubelet does with one that has ended."""
+    def start_anew(self, *faults: Fault) -> None:
+        """Start the operator once more, as a kubelet does with one that has ended; from now on with these faults."""
+        if faults:
+            self._do(self._load(Plan(name="test", workload="none", faults=faults)))
         self.operator.start(self._born)
 
     def end(self) -> None:
@@ -165,6 +168,44 @@ def test_an_operator_of_which_a_watch_died_ends_and_says_which(behind: Behind, k
     # one that died before the watchdog's first look took its starters along; kopf has said which it was
     early = "resource observer are gone" in told and "Watcher for services" in told
     assert "watcher for services" in told or by_kopf or early, told
+
+
+def test_an_operator_that_was_denied_a_kind_when_it_began_ends_and_says_which(
+    behind: Behind, kubectl: Kubectl
+) -> None:
+    behind.start(Answer(on=Requests(verb="discover", name="apps/v1"), status=404))
+    Served(kubectl, "fraud").apply(V1)
+
+    until(lambda: behind.operator.exit_code() is not None, watchdog.BEGIN_SECONDS + 30, "it ends")
+
+    assert behind.operator.exit_code() == 70
+    assert "there is no watcher for deployments.v1.apps" in behind.operator.log()
+
+
+def test_what_a_route_leads_to_stays_while_an_apiserver_denies_istio(behind: Behind, kubectl: Kubectl) -> None:
+    behind.start()
+    fraud = Served(kubectl, "fraud")
+    fraud.apply(V1, rollout=TEN)
+    fraud.rests("Stable", "100/0", within=60)
+    fraud.apply(V2, rollout=TEN)
+    fraud.rests("Canary", "90/10", within=60)
+    stood = _services(kubectl)
+    assert behind.operator.stop() == 0
+
+    behind.start_anew(Hide(group="networking.istio.io", on=Requests(count=None, seconds=10)))
+    until(lambda: "Istio is absent" in behind.operator.log(), 30, "it is told that there is no Istio")
+    until(
+        lambda: "Istio is served" in behind.operator.log().rpartition("Istio is absent")[2], 60, "and that there is"
+    )
+    fraud.canary(50)
+    fraud.rests("Canary", "50/50", within=60)
+
+    assert _services(kubectl) == stood
+
+
+def _services(kubectl: Kubectl) -> dict[str, str]:
+    """Return the identity of each Service: one that was deleted and made anew has another."""
+    return {each["metadata"]["name"]: each["metadata"]["uid"] for each in kubectl.list("services")}
 
 
 def test_credentials_that_are_refused_for_a_while_are_read_again(behind: Behind, kubectl: Kubectl) -> None:

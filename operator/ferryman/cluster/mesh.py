@@ -9,6 +9,9 @@ from ferryman.cluster.client import Client
 
 REMEMBER_SECONDS = 30.0
 
+BELIEVE_SECONDS = 30.0
+"""How long Istio has to be away until that is believed of a ModelDeployment which may have a route."""
+
 
 class Mesh:
     """A cluster's answer to whether routes can be written, as new as half a minute."""
@@ -19,6 +22,7 @@ class Mesh:
         self._clock = clock
         self._answer = present
         self._until: float | None = None
+        self._absent_since = clock()
 
     async def served(self) -> bool:
         """Tell whether the kinds that a route is made of are served."""
@@ -35,6 +39,16 @@ class Mesh:
             self._answer = found
             self._until = self._clock() + REMEMBER_SECONDS
         return self._answer
+
+    def doubt(self) -> None:
+        """Take in that something stands which is only made for a route, though the cluster serves none.
+
+        Whoever took Istio away took the routes with it. But if an apiserver only denies it, they steer traffic on,
+        and what they lead to must stay: so nothing is done for a while.
+        """
+        if self._clock() - self._absent_since < BELIEVE_SECONDS:
+            detail = "Istio's kinds are not served, and there may be a route; asked again"
+            raise errors.Unavailable("discover", kinds.VIRTUAL_SERVICE.name, "", "", detail)
 
     async def _heed_another_version(self, *, found: bool) -> None:
         """Refuse to take an Istio of other versions for none: its routes steer traffic, and we cannot see them."""

@@ -39,6 +39,8 @@ async def observe(
         mesh.forget()
         raise
     listed = [child for each in found for child in each]
+    if not with_mesh and any(_for_a_route(owner, child) for child in listed):
+        mesh.doubt()
     named = await _by_name(client, owner, _expected(owner, serving, mesh=with_mesh) - _names(listed))
     children = await _own(client, owner, [*listed, *named])
     deployments = [child for child in children if child["kind"] == kinds.DEPLOYMENT.name]
@@ -56,6 +58,12 @@ def _expected(owner: ObjectMeta, serving: Collection[str], *, mesh: bool) -> set
         return expected | {(kinds.SERVICE, name) for name in (*serving, owner.name) if serving}
     expected |= {(kind, address) for kind in (kinds.SERVICE, kinds.DESTINATION_RULE) for address in addresses}
     return expected | {(kind, owner.name) for kind in (kinds.SERVICE, kinds.VIRTUAL_SERVICE) if serving}
+
+
+def _for_a_route(owner: ObjectMeta, child: Body) -> bool:
+    """Tell whether a child is one that there is no use for without Istio."""
+    name = str(child["metadata"]["name"])
+    return name.endswith(names.CANARY_SUFFIX) and names.revision_of_child(owner.name, name) is not None
 
 
 def _names(children: Sequence[Body]) -> set[tuple[Kind, str]]:
