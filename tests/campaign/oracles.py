@@ -22,6 +22,7 @@ from campaign.transitions import i9_no_unrequested_transition, way
 from campaign.world import Run
 from ferryman.cluster import kinds
 from ferryman.cluster.client import TIMEOUT
+from ferryman.rollout import stability
 
 BOUND_SECONDS = 30.0
 """Until the end is reached, beyond what it takes without faults, after the last thing that happened.
@@ -60,11 +61,15 @@ def mask(plan: Plan, known: Known) -> frozenset[str]:
     return known.mask.union(remembered)
 
 
+def takes_pods(plan: Plan) -> bool:
+    """Tell whether others take away what requests need."""
+    return plan.chaos is not None and plan.chaos.split("/", 1)[0] in TAKES_PODS
+
+
 def i1_traffic(run: Run) -> list[str]:
     found = traffic.lost(run.versions, NAME)
     # what others broke has to be mended soon; what the operator does has to be right at every moment
-    broken = run.plan.chaos is not None and run.plan.chaos.split("/", 1)[0] in TAKES_PODS
-    tolerated = MENDED_SECONDS if broken else 0.0
+    tolerated = MENDED_SECONDS if takes_pods(run.plan) else 0.0
     return [f"{each.what}, for {each.seconds:.1f} s" for each in found if each.seconds >= tolerated]
 
 
@@ -97,6 +102,8 @@ def _comes_late(fault: Fault) -> bool:
 
 def i4_bounded(run: Run, known: Known) -> list[str]:
     bound = known.settles + (BACKOFF_SECONDS if _errs(run.plan) else BOUND_SECONDS)
+    if takes_pods(run.plan):
+        bound += stability.CALM[1].total_seconds()  # a candidate that lost all its pods has to be steady first
     return (
         [f"the end came {run.settled_after:.0f} s after the last thing that happened, and may take {bound:.0f} s"]
         if run.settled_after > bound
