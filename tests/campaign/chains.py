@@ -199,9 +199,9 @@ async def _rest(stage: Stage, when: str) -> None:
         return seen and not status.get("retiring") and waits not in GOES_ON and not _cools_soon(stage)
 
     count = -1
-    while not rests() or count != stage.past.count(stage.namespace):
+    while not rests() or count != stage.changes():
         await stage.until(rests, f"rest {when}")
-        count = stage.past.count(stage.namespace)
+        count = stage.changes()
         await asyncio.sleep(CALM_SECONDS)
 
 

@@ -91,9 +91,13 @@ class Past:
         """Return how many versions were heard of in all."""
         return len(self._seen[namespace])
 
-    def count(self, namespace: str) -> int:
-        """Return how many versions were heard of; autoscalers and Leases, which are never still, do not count."""
-        return sum(1 for version in self._seen[namespace] if version.kind not in {kinds.AUTOSCALER, LEASE})
+    def count(self, namespace: str, leave_out: Callable[[str], bool]) -> int:
+        """Return how many versions were heard of, but for some names and what is never still: autoscalers, Leases."""
+        return sum(
+            1
+            for version in self._seen[namespace]
+            if version.kind not in {kinds.AUTOSCALER, LEASE} and not leave_out(version.name)
+        )
 
     def now(self, namespace: str, kind: Kind) -> list[Body]:
         """Return the objects of a kind as we last heard of them."""

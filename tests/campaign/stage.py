@@ -47,6 +47,10 @@ class Stage:
         mine = self.past.now(self.namespace, kinds.MODEL_DEPLOYMENT)
         return next((body for body in mine if body["metadata"]["name"] == NAME), None)
 
+    def changes(self) -> int:
+        """Return how many changes of it, and of what belongs to it, were heard of."""
+        return self.past.count(self.namespace, leave_out=bystander.concerns)
+
     def status(self) -> Body:
         return (self.read() or {}).get("status") or {}
 

@@ -125,10 +125,11 @@ class World:
             await self._keeper.start(pace(plan))
             if any(isinstance(fault.on, faults.Events) for fault in plan.faults):
                 await self._listening()
+            if plan.chaos is not None:
+                await self._calm()  # until the operator has looked, and has nothing to do
             self._bystander.begin()
             try:
                 if plan.chaos is not None:
-                    await self._calm()  # until the operator has looked, and has nothing to do
                     await chaos.inject(plan.chaos, self.stage)
                 await workload.act(self.stage)
             finally:
