@@ -414,7 +414,9 @@ CALLS = (
     BadCall("compressed, and it does not say how", nearly.called(MESSAGE, 1), UNKNOWN, "known are gzip"),
     BadCall("compressed in another way", nearly.called(MESSAGE, 1, grpc_encoding="br"), UNKNOWN, "known are gzip"),
     BadCall("compressed, and it is not", nearly.called(MESSAGE, 1, None, **GZIP), INVALID, "cannot be read"),
-    BadCall("compressed, and cut short", nearly.called(_zipped(MESSAGE)[:-9], 1, None, **GZIP), TOO_LARGE, ""),
+    BadCall(
+        "compressed, and cut short", nearly.called(_zipped(MESSAGE)[:-9], 1, None, **GZIP), INVALID, "cannot be read"
+    ),
     BadCall(
         "a megabyte more than there may be", nearly.called(_zipped(bytes(65 << 20)), 1, None, **GZIP), TOO_LARGE, ""
     ),
