@@ -33,12 +33,12 @@ REPORTS = Path(__file__).parents[2] / ".reports" / "campaign"
 
 QUICK: tuple[tuple[str, str, str, int], ...] = (
     ("chains", "chain", "*/[12]", 1),  # the longest, so the first
-    ("crash", "create", "*", 6),
+    ("crash", "create", "*", 8),
     ("crash", "promote", "*", 5),
     ("crash", "withdraw", "*", 6),
     ("crash-twice", "promote", "*", 60),
-    ("unobserved", "promote", "*", 9),
-    ("stale", "promote", "*", 3),
+    ("unobserved", "promote", "*", 12),
+    ("stale", "promote", "*", 5),
     ("errors", "promote", "*[!g]-from-*", 12),
     ("errors", "shadow", "*hang-patch-virtualservices", 1),
     ("storms", "promote", "*", 3),
