@@ -89,8 +89,9 @@ async def serve(wish: dict[str, Any]) -> int:
     )
     parts: dict[asyncio.Task[Any], int] = {asyncio.create_task(kopf.run_tasks(tasks, ignored=ours)): 0}
     if wish.get("guarded"):
-        watchdog = Watchdog(asyncio.get_running_loop().time)
-        watchdog.watch(Watches(), lambda: say(looked=True))
+        clock = asyncio.get_running_loop().time
+        watchdog = Watchdog(clock)
+        watchdog.watch(Watches((), clock), lambda: say(looked=True))
         parts[asyncio.create_task(watchdog.run())] = FAULT
     ended, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
     first = ended.pop()
