@@ -10,34 +10,22 @@ import asyncio
 import contextlib
 import itertools
 import math
-from collections.abc import Callable
-from typing import Any
 
-from campaign.api import Api
-from campaign.past import Past
+from campaign.stage import Stage
 from ferryman.cluster import kinds
 
-NAME = "steady"
 URI = "s3://models/steady"
-
 PAUSE_SECONDS = 3.0
 """Between an edit that was acted on and the next."""
 
 PATIENCE = 60.0
 
 
-def concerns(name: str) -> bool:
-    """Tell whether an object is the witness, or belongs to it."""
-    return name == NAME or name.startswith(f"{NAME}-")
-
-
 class Bystander:
     """The witness of one world."""
 
-    def __init__(self, api: Api, past: Past, namespace: str) -> None:
-        self._api = api
-        self._past = past
-        self._namespace = namespace
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
         self._floors = itertools.cycle((2, 1))
         self._using: asyncio.Task[None] | None = None
         self._enough = asyncio.Event()
@@ -47,35 +35,15 @@ class Bystander:
 
     async def come(self) -> None:
         """Be made, and be stable."""
-        await self._api.apply(
-            kinds.MODEL_DEPLOYMENT,
-            {
-                "apiVersion": kinds.MODEL_DEPLOYMENT.api_version,
-                "kind": kinds.MODEL_DEPLOYMENT.name,
-                "metadata": {"name": NAME, "namespace": self._namespace},
-                "spec": {
-                    "model": {"uri": URI},
-                    "scaling": {"minReplicas": 1, "maxReplicas": 4},
-                    "routing": {"hosts": ["steady.example.com"], "gateways": ["istio-system/ingress"]},
-                },
-            },
-        )
-        await self._until(lambda: (self._status().get("traffic") or {}).get("display") == "100/0")
+        routing = {"hosts": ["steady.example.com"], "gateways": ["istio-system/ingress"]}
+        await self._stage.apply(URI, scaling={"minReplicas": 1, "maxReplicas": 4}, routing=routing)
+        await self._stage.rests("Stable", "100/0", stable=URI)
         self.there = True
 
     async def go(self) -> None:
         """Be deleted, with all that belongs to it."""
-        await self._api.delete(kinds.MODEL_DEPLOYMENT, self._namespace, NAME)
-        looked_at = (kinds.MODEL_DEPLOYMENT, *kinds.CHILDREN, *kinds.MESH_CHILDREN, kinds.POD, kinds.REPLICA_SET)
-        await self._until(
-            lambda: (
-                not any(
-                    concerns(body["metadata"]["name"])
-                    for kind in looked_at
-                    for body in self._past.now(self._namespace, kind)
-                )
-            )
-        )
+        await self._stage.delete()
+        await self._stage.gone()
         self.there = False
 
     def begin(self) -> None:
@@ -83,7 +51,7 @@ class Bystander:
         self.waits = []
         if self.there:
             self._enough.clear()
-            self._using = asyncio.create_task(self._use(), name=f"user of {self._namespace}/{NAME}")
+            self._using = asyncio.create_task(self._use(), name=f"user of {self._stage.namespace}/{self._stage.name}")
 
     async def end(self) -> None:
         """Let the last edit be acted on, and make no further."""
@@ -96,11 +64,10 @@ class Bystander:
         loop = asyncio.get_running_loop()
         while not self._enough.is_set():
             floor = next(self._floors)
-            change = {"spec": {"scaling": {"minReplicas": floor}}}
-            await self._api.patch(kinds.MODEL_DEPLOYMENT, self._namespace, NAME, change)
+            await self._stage.patch(scaling={"minReplicas": floor})
             edited = loop.time()
             try:
-                await self._until(lambda floor=floor: self._floor() == floor)
+                await self._stage.until(lambda floor=floor: self._floor() == floor, "its floor", within=PATIENCE)
             except TimeoutError:
                 self.waits.append(math.inf)
                 return
@@ -110,14 +77,6 @@ class Bystander:
                     await self._enough.wait()
 
     def _floor(self) -> int | None:
-        autoscalers = self._past.now(self._namespace, kinds.AUTOSCALER)
-        return next((each["spec"]["minReplicas"] for each in autoscalers if concerns(each["metadata"]["name"])), None)
-
-    def _status(self) -> dict[str, Any]:
-        mine = self._past.now(self._namespace, kinds.MODEL_DEPLOYMENT)
-        return next((each.get("status") or {} for each in mine if each["metadata"]["name"] == NAME), {})
-
-    async def _until(self, so: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE):
-            while not so():  # noqa: ASYNC110 the memory of the store has no event for it
-                await asyncio.sleep(0.05)
+        autoscalers = self._stage.past.now(self._stage.namespace, kinds.AUTOSCALER)
+        mine = (each for each in autoscalers if self._stage.owns(each["metadata"]["name"]))
+        return next((each["spec"]["minReplicas"] for each in mine), None)

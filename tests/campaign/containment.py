@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from campaign.world import WRITING, Run
+from campaign.asked import WRITES
+from campaign.world import Run
 from ferryman.cluster import kinds
 from ferryman.render import names
 
@@ -28,7 +29,7 @@ def i8_containment(run: Run) -> list[str]:
     owners = _owners(run)
     found = []
     for each in run.tape.exchanges if run.tape else ():
-        if each.verb not in WRITING or each.resource == "leases":
+        if each.verb not in WRITES or each.resource == "leases":
             continue
         what = f"{each.verb} of {each.resource} {each.namespace}/{each.name}"
         if (each.verb, each.resource) not in ALLOWED:

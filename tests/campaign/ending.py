@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from campaign import bystander
+from campaign import stage
 from campaign.past import Past
 from ferryman.cluster import kinds
 
@@ -38,7 +38,7 @@ def ending(past: Past, namespace: str) -> Flat:
     flat: Flat = {}
     for kind in COMPARED:
         for body in past.now(namespace, kind):
-            if bystander.concerns(body["metadata"]["name"]):
+            if stage.is_bystanders(body["metadata"]["name"]):
                 continue
             kept = dict(body)
             if kind != kinds.MODEL_DEPLOYMENT:

@@ -11,7 +11,7 @@ from campaign.past import Version
 from campaign.stage import NAME
 from campaign.tape import Event, Exchange
 from campaign.world import Run
-from ferryman.cluster import kinds
+from ferryman.cluster import kinds, sweep
 
 MADE_BY_US = (*kinds.CHILDREN, *kinds.MESH_CHILDREN)
 
@@ -28,7 +28,7 @@ class Known:
     routes: tuple[tuple[traffic.Split, ...], ...]
     """The splits that the route went through, in order, in each of the two runs."""
     watched: frozenset[str]
-    """The kinds whose watches live in the end."""
+    """The kinds whose watches live in the end: all that the operator has to hear of."""
     settles: float
     """Seconds from the user's last act until nothing changed any more."""
     stables: list[str]
@@ -46,6 +46,8 @@ class Known:
         return [each for each in self.requests if each.effective and each.resource != "leases"]
 
 
+WATCHED = frozenset(kind.plural for kind in (kinds.MODEL_DEPLOYMENT, *sweep.watched(mesh=True)))
+
 MAY_DIFFER = re.compile(r"/annotations/ferryman\.dev/(applied|decided)$")
 """Where two runs of a workload may end differently, for what is masked is not judged: digests of whole objects."""
 
@@ -58,6 +60,9 @@ def learn(first: Run, second: Run) -> Known:
                 f"{run.plan.workload} does not even end without faults: {run.stuck}\n{run.log[-3000:]}"
             )
     assert second.tape is not None
+    for run in (first, second):
+        if deaf := sorted(WATCHED - run.watched):
+            raise RuntimeError(f"{run.plan.workload} without faults ends with no watch of {', '.join(deaf)}")
     mask = frozenset(ending.differences(first.end, second.end, ()))
     if strange := sorted(path for path in mask if not MAY_DIFFER.search(path)):
         told = [f"{path}: {first.end.get(path)!r} and {second.end.get(path)!r}" for path in strange]
@@ -68,7 +73,7 @@ def learn(first: Run, second: Run) -> Known:
         requests=list(second.tape.exchanges),
         events=list(second.tape.events),
         routes=tuple(tuple(traffic.routes(run.versions, NAME)) for run in (first, second)),
-        watched=first.watched & second.watched,
+        watched=WATCHED,
         settles=max(first.settled_after, second.settled_after),
         stables=stables(second.versions),
         made=made(first.versions) | made(second.versions),

@@ -11,13 +11,12 @@ from collections import Counter
 from typing import Any
 
 from campaign import ending, traffic
-from campaign.bystander import NAME as BYSTANDER
 from campaign.containment import i8_containment
 from campaign.faults import Answer, Break, Fault, Hold, Lose, Plan, Travel
 from campaign.keeper import TOKEN
 from campaign.known import Known, made, pods, templates
 from campaign.soundness import may_end_itself, sound
-from campaign.stage import NAME
+from campaign.stage import BYSTANDER, NAME
 from campaign.transitions import i9_no_unrequested_transition, way
 from campaign.world import Run
 from ferryman.cluster import kinds

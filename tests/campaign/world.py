@@ -12,7 +12,8 @@ import math
 import time
 from dataclasses import dataclass, field
 
-from campaign import bystander, chaos, ending, faults, workloads
+from campaign import chaos, ending, faults, workloads
+from campaign.asked import WRITES
 from campaign.bystander import Bystander
 from campaign.chains import Alarm
 from campaign.ground import Ground
@@ -20,7 +21,7 @@ from campaign.keeper import Keeper, Pace
 from campaign.past import LEASE, Version
 from campaign.proxy import FaultProxy
 from campaign.soundness import sound
-from campaign.stage import PATIENCE, Stage
+from campaign.stage import BYSTANDER, PATIENCE, Stage, is_bystanders
 from campaign.tape import Tape
 from ferryman.cluster import kinds
 
@@ -35,8 +36,6 @@ IN_PEACE = Pace(resync=60.0, sweep=60.0)
 
 BREATH_SECONDS = 1.5
 """Nothing more comes of itself if nothing came for so long."""
-
-WRITING = frozenset({"create", "patch", "update", "delete"})
 
 BETWEEN_LOOKS_SECONDS = 0.5
 """The operator has nothing more to look at if it has not for so long; its resyncs come more seldom."""
@@ -91,7 +90,7 @@ class World:
         self.directory = ground.directory / name
         self._last_happening = 0.0
         self.stage = Stage(ground.api.heard_by(self._happened), ground.past, name)
-        self._bystander = Bystander(ground.api, ground.past, name)
+        self._bystander = Bystander(Stage(ground.api, ground.past, name, BYSTANDER))
 
     async def open(self) -> None:
         """Make the namespace, its rights and its proxy."""
@@ -168,7 +167,7 @@ class World:
         run.watched = self.proxy.watching()
         run.waits = self._bystander.waits
         for version in self._ground.past.versions(self.namespace):
-            (run.others if bystander.concerns(version.name) else run.versions).append(version)
+            (run.others if is_bystanders(version.name) else run.versions).append(version)
 
     # --- how it ends ------------------------------------------------------------------------
 
@@ -206,7 +205,7 @@ class World:
         run.restless = [
             f"{each.verb} {each.resource} {each.name}: {each.status}"
             for each in self.proxy.tape.exchanges[before:]
-            if each.verb in WRITING and each.resource != "leases"
+            if each.verb in WRITES and each.resource != "leases"
         ]
 
     async def _listening(self) -> None:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
-from campaign import soundness, transitions
+from campaign import containment, oracles, soundness, transitions
 from campaign.faults import Answer, Break, Events, Kill, Plan, Requests
+from campaign.past import Version
+from campaign.tape import Exchange, Tape
 from campaign.traffic import Split
+from campaign.world import Run
+
+from ferryman.cluster import kinds
 
 ENDED = "2026-01-01T00:00:00Z ERROR   kopf ended (gone); stopping, to be started anew\n"
 FAILED = "2026-01-01T00:00:00Z ERROR   a/fraud: broken; again in 1.0 s\n"
@@ -63,3 +70,42 @@ A, B, C = ((("v1", 90), ("v2", 10)), (("v1", 50), ("v2", 50)), (("v2", 100),))
 )
 def test_a_route_may_leave_a_step_out_and_take_none_back(found: list[Split], fits: bool) -> None:
     assert transitions.in_order(found, [A, B, C]) is fits
+
+
+@pytest.mark.parametrize(("waits", "complaints"), [([0.4, 2.0], 0), ([0.4, math.inf], 1), ([], 1)])
+def test_a_bystander_that_waits_or_that_nobody_used_is_no_sign_of_isolation(
+    waits: list[float], complaints: int
+) -> None:
+    run = Run(Plan(name="x/y/z", workload="rest", chaos="PodKill/stable", bystander=True), waits=waits)
+
+    assert len(oracles.i10_isolation(run)) == complaints
+
+
+@pytest.mark.parametrize(
+    ("verb", "resource", "namespace", "contained"),
+    [
+        ("update", "modeldeployments/status", "world-1", True),
+        ("patch", "deployments/scale", "world-1", True),
+        ("update", "modeldeployments/status", "world-2", False),
+        ("update", "secrets", "world-1", False),
+        ("create", "deployments", "world-1", False),
+        ("patch", "modeldeployments", "world-1", False),
+    ],
+)
+def test_a_write_of_another_kind_or_elsewhere_is_not_contained(
+    verb: str, resource: str, namespace: str, contained: bool
+) -> None:
+    written = Exchange(1, 1, 0.0, verb, resource, namespace, "fraud")
+    run = Run(Plan(name="x/y/z", workload="create"), "world-1", tape=Tape([written]))
+
+    assert (containment.i8_containment(run) == []) is contained
+
+
+@pytest.mark.parametrize(("owner", "contained"), [("ours", True), ("somebody-else", False)])
+def test_a_child_of_somebody_else_is_not_ours_whatever_kind_its_owner_is_of(owner: str, contained: bool) -> None:
+    child = {"metadata": {"ownerReferences": [{"kind": "ModelDeployment", "uid": owner, "controller": True}]}}
+    written = Exchange(1, 1, 0.0, "patch", "services", "world-1", "fraud", effective=True, before=child, after=child)
+    version = Version(1, 0.0, kinds.MODEL_DEPLOYMENT, "fraud", {"metadata": {"uid": "ours"}})
+    run = Run(Plan(name="x/y/z", workload="create"), "world-1", [version], tape=Tape([written]))
+
+    assert (containment.i8_containment(run) == []) is contained

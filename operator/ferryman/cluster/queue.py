@@ -82,7 +82,8 @@ class Queue:
         while True:
             self._changed.clear()
             timeout: float | None = None
-            free = [(due, key) for key, due in self._due.items() if key not in self._running and self._room(key)]
+            barred = self._running if self._room() else self._running | self._failures.keys()
+            free = [(due, key) for key, due in self._due.items() if key not in barred]
             if free and len(self._running) < self._workers:
                 due, key = min(free)
                 timeout = due - self._clock()
@@ -94,14 +95,12 @@ class Queue:
             except TimeoutError:
                 continue
 
-    def _room(self, key: Key) -> bool:
-        """Tell whether a worker may be given to an object: half of them are kept from those whose looks fail.
+    def _room(self) -> bool:
+        """Tell whether a worker is left for an object whose looks fail: half of them are kept from those.
 
         A look that fails may first hang for a minute, and many such would keep everybody else waiting.
         """
-        if key not in self._failures:
-            return True
-        return sum(1 for each in self._running if each in self._failures) < max(1, self._workers // 2)
+        return len(self._running & self._failures.keys()) < max(1, self._workers // 2)
 
     async def _work(self, key: Key) -> None:
         try:
