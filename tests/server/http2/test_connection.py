@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 
 import h2.config
 import h2.connection
@@ -12,140 +13,10 @@ import pytest
 from hpack import Encoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from server.http2.pair import HEAD, REQUEST, TRAILERS, Echo, Pair, Wire, block, body_of, of, told
 
-from ferryman_server.http2 import connection, fields, frames, patience
+from ferryman_server.http2 import connection, fields, frames
 from ferryman_server.http2.frames import Code, Kind, Setting
-from ferryman_server.http2.stream import Stream
-
-HEAD = fields.write((b":status", b"200"))
-TRAILERS = fields.write((b"done", b"yes"))
-REQUEST = [(":method", "POST"), (":scheme", "http"), (":path", "/echo"), (":authority", "test")]
-MOST = 100_000
-
-
-class Wire:
-    """The transport: what was written, and whether the connection was closed."""
-
-    def __init__(self) -> None:
-        self.written = b""
-        self.closed = False
-        self.unread = 0
-
-    def write(self, data: bytes) -> None:
-        assert not self.closed, "nothing is written after the end"
-        self.written += data
-
-    def close(self) -> None:
-        self.closed = True
-
-    abort = close
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def get_write_buffer_size(self) -> int:
-        return self.unread
-
-    def taken(self) -> bytes:
-        written, self.written = self.written, b""
-        return written
-
-
-class Echo:
-    """Answers what it is sent; a path that is not /echo waits until the test answers."""
-
-    def __init__(self) -> None:
-        self.most_bytes = MOST
-        self.waiting: list[Stream] = []
-        self.seen: list[Stream] = []
-        self.open = 0
-        self.given_up: list[int] = []
-
-    def whole(self, stream: Stream) -> None:
-        self.seen.append(stream)
-        if stream.fields[b":path"] == b"/echo":
-            stream.answer(HEAD, stream.body, TRAILERS)
-        else:
-            self.waiting.append(stream)
-            stream.gone = lambda: self.given_up.append(stream.number)
-
-    def too_large(self, stream: Stream) -> None:
-        stream.refuse(fields.write((b":status", b"413")))
-
-    def too_slow(self, stream: Stream) -> None:
-        stream.refuse(fields.write((b":status", b"408")))
-
-    def came(self, _connection: object) -> None:
-        self.open += 1
-
-    def went(self, _connection: object) -> None:
-        self.open -= 1
-
-
-class Pair:
-    """A connection, and h2's idea of a client at the other end."""
-
-    def __init__(self, **settings: int) -> None:
-        self.echo, self.wire = Echo(), Wire()
-        self.here = connection.Connection(self.echo, self.echo)
-        self.here.connection_made(self.wire)
-        config = h2.config.H2Configuration(client_side=True, header_encoding="utf-8")
-        self.client = h2.connection.H2Connection(config)
-        self.client.initiate_connection()
-        if settings:
-            self.client.update_settings({h2.settings.SettingCodes[name]: value for name, value in settings.items()})
-        self.events: list[h2.events.Event] = []
-        self.exchange()
-
-    def exchange(self) -> list[h2.events.Event]:
-        """Carry everything to and fro until nobody has anything to say."""
-        events = []
-        while sent := self.client.data_to_send():
-            self.here.data_received(sent)
-            events += self.client.receive_data(self.wire.taken())
-        events += self.client.receive_data(self.wire.taken())
-        return events
-
-    def ask(self, body: bytes = b"", path: str = "/echo", *, ends: bool = True, more: tuple = ()) -> int:
-        number = self.client.get_next_available_stream_id()
-        request = [(name, path if name == ":path" else value) for name, value in REQUEST]
-        self.client.send_headers(number, [*request, *more], end_stream=not body and ends)
-        for at in range(0, len(body), 16_000):
-            last = at + 16_000 >= len(body)
-            self.client.send_data(number, body[at : at + 16_000], end_stream=last and ends)
-        return number
-
-    def raw(self, *pieces: bytes) -> None:
-        self.here.data_received(b"".join(pieces))
-
-    def ended(self) -> Code | None:
-        """With what the connection was ended."""
-        found = [code for kind, code in told(self.wire.written) if kind == Kind.GOAWAY]
-        return found[-1] if self.wire.closed and found else None
-
-
-def told(written: bytes) -> list[tuple[Kind, Code | None]]:
-    """The kinds of frames in what was written, with the codes of those that have one."""
-    found = []
-    while written:
-        size, kind, payload = int.from_bytes(written[:3], "big"), Kind(written[3]), written[9:]
-        at = {Kind.RST_STREAM: 0, Kind.GOAWAY: 4}.get(kind)
-        code = Code(int.from_bytes(payload[at : at + 4], "big")) if at is not None else None
-        found.append((kind, code))
-        written = written[9 + size :]
-    return found
-
-
-def of(events: list[h2.events.Event], kind: type) -> list:
-    return [event for event in events if isinstance(event, kind)]
-
-
-def block(*more: tuple[str, str]) -> bytes:
-    return fields.write(*[(name.encode(), value.encode()) for name, value in [*REQUEST, *more]])
-
-
-def body_of(events: list[h2.events.Event]) -> bytes:
-    return b"".join(event.data for event in of(events, h2.events.DataReceived))
 
 
 @pytest.mark.parametrize("size", [1, 16_384, 16_385, 99_000])
@@ -333,16 +204,20 @@ def test_more_streams_than_allowed_are_refused_and_may_be_tried_again() -> None:
     assert told(pair.wire.written) == [(Kind.RST_STREAM, Code.REFUSED_STREAM)]
 
 
-@pytest.mark.parametrize("flags", [0, frames.END_STREAM], ids=["unfinished", "whole"])
-def test_streams_that_are_opened_only_to_be_reset_end_the_connection(flags: int) -> None:
-    pair = Pair()
+def again_and_again(pair: Pair, flags: int, then: Callable[[int], bytes]) -> None:
+    """Open a stream and do something about it at once, until the connection ends or two thousand were opened."""
     asks = fields.write(*[(b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/later")])
     for number in range(1, 4000, 2):
         if pair.wire.closed:
             break
-        pair.raw(
-            frames.frame(Kind.HEADERS, frames.END_HEADERS | flags, number, asks), frames.reset(number, Code.CANCEL)
-        )
+        pair.raw(frames.frame(Kind.HEADERS, frames.END_HEADERS | flags, number, asks), then(number))
+
+
+@pytest.mark.parametrize("flags", [0, frames.END_STREAM], ids=["unfinished", "whole"])
+def test_streams_that_are_opened_only_to_be_reset_end_the_connection(flags: int) -> None:
+    pair = Pair()
+
+    again_and_again(pair, flags, lambda number: frames.reset(number, Code.CANCEL))
 
     assert pair.ended() is Code.ENHANCE_YOUR_CALM
 
@@ -350,14 +225,8 @@ def test_streams_that_are_opened_only_to_be_reset_end_the_connection(flags: int)
 def test_streams_that_a_client_makes_us_reset_end_the_connection_as_those_do_that_it_resets() -> None:
     """The model is asked for each, and given up at once: as dear as a reset by the client, and as cheap for it."""
     pair = Pair()
-    asks = fields.write(*[(b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/later")])
-    for number in range(1, 4000, 2):
-        if pair.wire.closed:
-            break
-        pair.raw(
-            frames.frame(Kind.HEADERS, frames.END_HEADERS | frames.END_STREAM, number, asks),
-            frames.window_update(number, 0),
-        )
+
+    again_and_again(pair, frames.END_STREAM, lambda number: frames.window_update(number, 0))
 
     assert pair.ended() is Code.ENHANCE_YOUR_CALM
     assert len(pair.echo.given_up) == len(pair.echo.seen)
@@ -413,119 +282,6 @@ def test_one_setting_said_thousands_of_times_costs_no_more_than_once() -> None:
 
     assert time.thread_time() - began < 0.2
     assert {stream.window for stream in pair.echo.waiting} == {39_999}
-
-
-# For how long a client may keep us waiting
-
-
-def passes(pair: Pair, minutes: float) -> None:
-    """As many looks of the clock as there are in a time, in none."""
-    for _ in range(int(minutes * 60 / patience.SECONDS)):
-        if not pair.wire.closed:
-            pair.here.look()
-
-
-UNFINISHED = {
-    "no word": [],
-    "half a preface": [frames.PREFACE[:10]],
-    "a preface alone": [frames.PREFACE],
-    "half of its settings": [frames.PREFACE + frames.settings({})[:-1]],
-    "a block of fields": [frames.PREFACE, frames.settings({}), frames.frame(Kind.HEADERS, 0, 1, block())],
-    "half a frame of fields": [frames.PREFACE, frames.settings({}), frames.frame(Kind.HEADERS, 4, 1, block())[:-5]],
-    "half a ping": [frames.PREFACE, frames.settings({}), frames.frame(Kind.PING, 0, 0, b"12345678")[:12]],
-}
-
-
-@pytest.mark.parametrize("pieces", UNFINISHED.values(), ids=UNFINISHED.keys())
-def test_a_client_that_stops_in_the_middle_is_not_waited_for(pieces: list[bytes]) -> None:
-    pair = Pair()
-    pair.wire = Wire()
-    pair.here = connection.Connection(pair.echo, pair.echo)
-    pair.here.connection_made(pair.wire)
-    for piece in pieces:
-        pair.raw(piece)
-
-    passes(pair, 1)
-    still = pair.wire.closed
-    passes(pair, 1)
-
-    assert (still, pair.ended()) == (False, Code.NO_ERROR)
-
-
-def test_fields_that_dribble_are_not_waited_for() -> None:
-    pair = Pair()
-    pair.raw(frames.frame(Kind.HEADERS, 0, 1, block()))
-    for byte in b"not so much as this":
-        if not pair.wire.closed:
-            pair.raw(frames.frame(Kind.CONTINUATION, 0, 1, bytes((byte,))))
-            passes(pair, 0.5)
-
-    assert pair.ended() is Code.NO_ERROR
-
-
-def test_a_body_that_stops_is_refused_and_its_neighbours_are_not() -> None:
-    pair = Pair()
-    stopped, slow = pair.ask(b"a" * 10, ends=False), pair.ask(b"b" * 10, ends=False)
-    asked = pair.ask(path="/wait")
-    events = pair.exchange()
-    for _ in range(10):
-        passes(pair, 0.5)
-        pair.client.send_data(slow, b"c")
-        events += pair.exchange()
-    pair.client.end_stream(slow)
-    events += pair.exchange()
-
-    heads = {event.stream_id: dict(event.headers)[":status"] for event in of(events, h2.events.ResponseReceived)}
-    assert heads == {stopped: "408", slow: "200"}
-    assert pair.echo.given_up == []
-    assert [stream.number for stream in pair.echo.waiting] == [asked]  # it is us who are slow
-
-
-def test_a_large_frame_over_a_slow_line_is_waited_for() -> None:
-    pair = Pair()
-    pair.ask(ends=False)
-    pair.exchange()
-    sent = frames.frame(Kind.DATA, frames.END_STREAM, 1, b"a" * 20)
-    pair.raw(sent[: frames.HEAD])
-    for at in range(frames.HEAD, len(sent)):
-        pair.raw(sent[at : at + 1])
-        passes(pair, 0.5)
-
-    assert not pair.wire.closed
-    assert [stream.body for stream in pair.echo.seen] == [b"a" * 20]
-
-
-def test_an_answer_that_its_client_does_not_take_is_not_kept() -> None:
-    pair = Pair(INITIAL_WINDOW_SIZE=10)
-    stalled, slow = pair.ask(b"a" * 100), pair.ask(b"b" * 16)
-    events = pair.exchange()
-    for _ in range(6):
-        passes(pair, 0.5)
-        pair.client.increment_flow_control_window(1, slow)
-        events += pair.exchange()
-
-    assert [(event.stream_id, event.error_code) for event in of(events, h2.events.StreamReset)] == [
-        (stalled, Code.CANCEL)
-    ]
-    assert [event.stream_id for event in of(events, h2.events.StreamEnded)] == [slow]
-    assert not pair.here._streams
-
-
-def test_a_connection_that_rests_is_kept_for_longer_than_envoy_keeps_it_and_asked_to_go_then() -> None:
-    pair = Pair()
-    pair.ask(b"1")
-    pair.exchange()
-
-    passes(pair, 62)
-    hour = told(pair.wire.taken())
-    passes(pair, 3)
-    asked = [kind for kind, _ in told(pair.wire.taken())]
-    closed = pair.wire.closed
-    passes(pair, 1)
-
-    assert hour == []
-    assert asked == [Kind.GOAWAY, Kind.PING]
-    assert (closed, pair.wire.closed) == (False, True)
 
 
 # What breaks the protocol
