@@ -300,12 +300,14 @@ def meta_of(kubectl: Kubectl) -> ObjectMeta:
 
 
 def _rests(kubectl: Kubectl, available: str = "True") -> bool:
+    """Tell whether its controller has seen it last, and has as many pods as are wanted: it tells of each by itself."""
     found = kubectl.get("deployment", "fraud-1")
     assert found is not None
     status = found["status"]
     conditions = {each["type"]: each["status"] for each in status.get("conditions", [])}
     return (
         status.get("observedGeneration") == found["metadata"]["generation"]
+        and status.get("replicas", 0) == status.get("updatedReplicas", 0) == found["spec"]["replicas"]
         and conditions.get("Available") == available
     )
 
