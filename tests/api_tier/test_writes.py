@@ -300,7 +300,7 @@ def meta_of(kubectl: Kubectl) -> ObjectMeta:
 
 
 def _rests(kubectl: Kubectl, available: str = "True") -> bool:
-    """Tell whether its controller has seen it last, and has as many pods as are wanted: it tells of each by itself."""
+    """Tell whether its controller has seen what it is now, and tells of as many pods as are wanted."""
     found = kubectl.get("deployment", "fraud-1")
     assert found is not None
     status = found["status"]

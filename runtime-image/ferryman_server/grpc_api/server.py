@@ -54,7 +54,7 @@ async def start(serving: Serving, measures: metrics.Metrics) -> Server:
 
 
 class Calls:
-    """Answers whole requests (http2.connection.Service)."""
+    """Answers whole requests (http2.session.Service)."""
 
     def __init__(self, serving: Serving, measures: metrics.Metrics) -> None:
         self._serving = serving
@@ -79,7 +79,7 @@ class Calls:
             stream.refuse(refusal)
             return
         try:
-            told = self._told[path](self._serving, _message(stream)).SerializeToString()
+            told = self._told[path](self._serving, _message(stream, self.most_bytes)).SerializeToString()
         except Exception as error:  # noqa: BLE001 - the last door before asyncio's own stack trace
             self._refuse(stream, status.of(error, _request_id(stream)))
         else:
@@ -123,7 +123,7 @@ class Calls:
         try:
             if not stream.fields.get(b"content-type", b"").startswith(b"application/grpc"):
                 raise InvalidInputError("The content type must be application/grpc.")
-            prediction = calls.prediction(self._serving, _message(stream), stream.fields, witness)
+            prediction = calls.prediction(self._serving, _message(stream, self.most_bytes), stream.fields, witness)
             answer = prediction.at_once()
             if answer is None:
                 self._await(stream, prediction, began, witness)
@@ -187,14 +187,14 @@ def _framed(message: bytes) -> bytes:
     return b"\x00" + len(message).to_bytes(4, "big") + message
 
 
-def _message(stream: Stream) -> bytes:
+def _message(stream: Stream, most_bytes: int) -> bytes:
     """The one message of a call."""
     body = stream.body
     if len(body) < _PREFIX or int.from_bytes(body[1:_PREFIX], "big") != len(body) - _PREFIX:
         raise InvalidInputError("The body must be one message, five bytes of head and as many as they say.")
     if not body[0]:
         return body[_PREFIX:]
-    return _inflated(body[_PREFIX:], stream.fields.get(b"grpc-encoding", b""), stream.connection.service.most_bytes)
+    return _inflated(body[_PREFIX:], stream.fields.get(b"grpc-encoding", b""), most_bytes)
 
 
 def _inflated(message: bytes, coding: bytes, most: int) -> bytes:

@@ -5,7 +5,8 @@ import socket
 
 from ferryman_server.crowd import Crowd
 from ferryman_server.http2 import patience
-from ferryman_server.http2.connection import Connection, Service
+from ferryman_server.http2.connection import Connection
+from ferryman_server.http2.session import Service
 
 
 class Server:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from ferryman_server.http2.fields import Fields
 
 if TYPE_CHECKING:
-    from ferryman_server.http2.connection import Connection
+    from ferryman_server.http2.session import Session
 
 _MOST_DIGITS = 20
 
@@ -16,21 +16,21 @@ class Stream:
 
     __slots__ = (
         "body",
-        "connection",
         "fields",
         "gone",
         "left",
         "number",
         "parts",
         "rest",
+        "session",
         "trailers",
         "waited",
         "whole",
         "window",
     )
 
-    def __init__(self, connection: "Connection", number: int, fields: Fields, window: int) -> None:
-        self.connection = connection
+    def __init__(self, session: "Session", number: int, fields: Fields, window: int) -> None:
+        self.session = session
         self.number = number
         self.fields = fields
         self.body = b""  # once it is whole
@@ -48,9 +48,9 @@ class Stream:
     def answer(self, head: bytes, body: bytes, trailers: bytes) -> None:
         """Answer with two blocks of fields and a body between them; once, and not after the client gave up."""
         self.gone = None
-        self.connection.answer(self, head, body, trailers)
+        self.session.answer(self, head, body, trailers)
 
     def refuse(self, head: bytes) -> None:
         """Answer with one block of fields."""
         self.gone = None
-        self.connection.refuse(self, head)
+        self.session.refuse(self, head)

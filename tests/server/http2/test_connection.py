@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from server.http2.pair import HEAD, REQUEST, TRAILERS, Echo, Pair, Wire, block, body_of, of, told
 
-from ferryman_server.http2 import connection, fields, frames
+from ferryman_server.http2 import connection, fields, frames, streams
 from ferryman_server.http2.frames import Code, Kind, Setting
 
 
@@ -194,10 +194,7 @@ def test_bodies_that_never_end_are_not_kept_for_ever() -> None:
 
 def test_more_streams_than_allowed_are_refused_and_may_be_tried_again() -> None:
     pair = Pair()
-    pieces = [
-        frames.frame(Kind.HEADERS, frames.END_HEADERS, 1 + 2 * at, block())
-        for at in range(connection.MOST_STREAMS + 1)
-    ]
+    pieces = [frames.frame(Kind.HEADERS, frames.END_HEADERS, 1 + 2 * at, block()) for at in range(streams.MOST + 1)]
 
     pair.raw(*pieces)
 
@@ -377,8 +374,8 @@ def test_whatever_comes_is_answered_or_ended_and_nothing_is_kept(sent: list[byte
     told(pair.wire.written)  # whole frames, each of a known kind
 
     pair.here.connection_lost(None)
-    assert pair.here._streams == {}
-    assert pair.here._held >= 0
+    assert not pair.here._session.streams
+    assert pair.here._session.streams._held >= 0
 
 
 async def test_a_port_of_connections_is_left_in_peace_or_in_time() -> None:

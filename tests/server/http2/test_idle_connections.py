@@ -98,7 +98,7 @@ def test_an_answer_that_its_client_does_not_take_is_not_kept() -> None:
         (stalled, Code.CANCEL)
     ]
     assert [event.stream_id for event in of(events, h2.events.StreamEnded)] == [slow]
-    assert not pair.here._streams
+    assert not pair.here._session.streams
 
 
 def test_a_connection_that_rests_is_kept_for_longer_than_envoy_keeps_it_and_asked_to_go_then() -> None:
