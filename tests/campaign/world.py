@@ -25,11 +25,15 @@ from campaign.stage import BYSTANDER, PATIENCE, Stage, is_bystanders
 from campaign.tape import Tape
 from ferryman.cluster import kinds
 
-RESYNC_SECONDS = 2.0
-SWEEP_SECONDS = 10.0
-SELDOM_SECONDS, OFTEN_SECONDS = 300.0, 1.0
-QUIET_SECONDS = 3 * RESYNC_SECONDS + 1.0
-"""Three resyncs: oracle I5."""
+RESYNC_SECONDS = 4.0
+RESYNCS = 3
+"""So many of them may write nothing: oracle I5."""
+
+USUAL = Pace(RESYNC_SECONDS, sweep=10.0)
+IN_THE_PAST = Pace(RESYNC_SECONDS / 2, sweep=10.0)
+"""Of an operator that travels: three resyncs see the past."""
+SWEEPING = Pace(resync=300.0, sweep=1.0)
+"""Of an operator whose resync comes too late to heal anything."""
 
 IN_PEACE = Pace(resync=60.0, sweep=60.0)
 """While nothing befalls it: then nothing has to be found by looking, and thousands of plans spare the looks."""
@@ -201,7 +205,7 @@ class World:
     async def _listen(self, run: Run) -> None:
         """Note what the operator writes over three resyncs."""
         before = len(self.proxy.tape.exchanges)
-        await asyncio.sleep(QUIET_SECONDS)
+        await asyncio.sleep(RESYNCS * min(pace(run.plan).resync, RESYNC_SECONDS) + 1.0)
         run.restless = [
             f"{each.verb} {each.resource} {each.name}: {each.status}"
             for each in self.proxy.tape.exchanges[before:]
@@ -271,4 +275,6 @@ class World:
 
 def pace(plan: faults.Plan) -> Pace:
     """Return how often the operator looks by itself: it finds by one of its two looks what no event told of."""
-    return Pace(RESYNC_SECONDS, SWEEP_SECONDS) if plan.finds_by == "resync" else Pace(SELDOM_SECONDS, OFTEN_SECONDS)
+    if plan.finds_by == "sweep":
+        return SWEEPING
+    return IN_THE_PAST if any(isinstance(fault, faults.Travel) for fault in plan.faults) else USUAL
