@@ -4,7 +4,7 @@ An idle model gets a request at once. What arrives while it runs becomes the nex
 `max_rows`. There is no timer, so a lone request pays nothing. If a batch fails, its requests go
 through one by one, so that only the one with the bad row fails.
 
-A run that takes less than handing it to another thread would cost is made where it is asked for.
+A run that takes less than handing it to another thread would cost is made on the event loop (`turn`).
 """
 
 import asyncio
@@ -12,34 +12,18 @@ import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from ferryman_server.dataplane import rows as flows
 from ferryman_server.dataplane import times
 from ferryman_server.dataplane import worker as workers
+from ferryman_server.dataplane.costs import Costs
 from ferryman_server.dataplane.errors import TooManyRowsError
 from ferryman_server.dataplane.rows import Answer, Rows
+from ferryman_server.dataplane.turn import Observer, Then, Turn
 from ferryman_server.dataplane.waiting import Bounds, Queue, Waiting
 
 _noted = times.current.get
-_SHORT = 0.001
-"""Seconds for which the event loop may be held up: no probe and no other request notices."""
-_NEWEST = 0.1
-"""How much the last run counts in what a run is thought to cost."""
-_MOST = 6 * _SHORT
-"""What one run can cost at most in that count: a lone long one may only have lost its core to somebody else."""
-
-
-class Observer(Protocol):
-    """Who wants to know how the model did: metrics."""
-
-    def executed(self, rows: int, seconds: float) -> None:
-        """One run of the model is over."""
-
-    def waited(self, seconds: float) -> None:
-        """One request left the queue."""
-
-
 _ONE = Rows((), 1)
 _USUAL = Bounds()
 
@@ -59,13 +43,14 @@ class Batcher:
     ) -> None:
         self._predict = predict
         self._quick = quick
-        self._costs: dict[int, float] = {}  # seconds, by the order of magnitude of the rows
+        self._costs = Costs()
         self._worker = worker
         self._observer = observer
         self._max_rows = max_rows
         self._queue = Queue(bounds)
         self._most_rows = bounds.rows
         self._busy = False
+        self._here = Turn(predict, self._costs, observer, max_rows)
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -76,9 +61,7 @@ class Batcher:
     def at_once(self, rows: Rows) -> Answer | None:
         """The model's answer, without leaving the event loop; None if that could take too long."""
         count = rows.count
-        if not self._quick or self._busy or self._costs.get(count.bit_length(), _SHORT) >= _SHORT:
-            return None
-        if count > self._most_rows:  # `submit` says so
+        if not self._may_here(count):
             return None
         began = time.perf_counter()
         try:
@@ -90,6 +73,21 @@ class Batcher:
             noted = _noted()
             if noted is not None:
                 noted.ran(began, ended)
+
+    def soon(self, rows: Rows, asker: object, then: Then) -> bool:
+        """Whether `then` has the outcome before the event loop waits again; False if that could take too long."""
+        if not self._may_here(rows.count):
+            return False
+        self._here.come(rows, asker, then)
+        return True
+
+    def _may_here(self, count: int) -> bool:
+        # of too many rows `submit` says what is wrong
+        return self._quick and not self._busy and count <= self._most_rows and self._costs.short(count)
+
+    def settle(self) -> None:
+        """Give the outcomes now that were to come before the event loop waits again."""
+        self._here.settle()
 
     async def submit(self, rows: Rows) -> Answer:
         """The model's answer for these rows; `TooManyRowsError`, or `OverloadedError` if it would come too late."""
@@ -136,9 +134,7 @@ class Batcher:
 
     def _ran(self, count: int, seconds: float) -> None:
         self._observer.executed(count, seconds)
-        size = count.bit_length()
-        known = self._costs.get(size, seconds)
-        self._costs[size] = known + _NEWEST * (min(seconds, _MOST) - known)
+        self._costs.ran(count, seconds)
 
     def _finish(self, batch: list[Waiting], done: "_Done | None", error: BaseException | None) -> None:
         self._busy = False

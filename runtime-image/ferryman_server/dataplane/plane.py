@@ -5,6 +5,7 @@ from ferryman_server.dataplane.errors import InvalidInputError, ModelFailedError
 from ferryman_server.dataplane.guest import Asked, Guest, Told, TurnedDownError
 from ferryman_server.dataplane.model import Model
 from ferryman_server.dataplane.rows import Answer, Rows
+from ferryman_server.dataplane.turn import Then
 from ferryman_server.reason import first_line
 
 
@@ -28,7 +29,15 @@ class DataPlane:
         try:
             return self._batcher.at_once(rows)
         except Exception as error:
-            raise _told(error) from error
+            raise meaning(error) from error
+
+    def soon(self, rows: Rows, asker: object, then: Then) -> bool:
+        """Whether `then` has the answer, or the model's error (see `meaning`), before the event loop waits again."""
+        return self._batcher.soon(rows, asker, then)
+
+    def settle(self) -> None:
+        """End the turn of the event loop, as far as the model is concerned."""
+        self._batcher.settle()
 
     async def predict(self, rows: Rows) -> Answer:
         """The answer, or `InvalidInputError` if the model says that the values are to blame."""
@@ -38,7 +47,7 @@ class DataPlane:
         try:
             return await self._batcher.submit(rows)
         except Exception as error:
-            raise _told(error) from error
+            raise meaning(error) from error
 
     async def ask(self, asked: Asked) -> Told:
         """The answer of a model that reads requests for itself (`guest`); it has its turn like any other."""
@@ -47,12 +56,13 @@ class DataPlane:
         try:
             told: Told = await self._batcher.run(lambda: guest.answer(asked), len(asked.body))
         except Exception as error:
-            raise _told(error) from error
+            raise meaning(error) from error
         return told
 
 
-def _told(error: Exception) -> Exception:
-    if isinstance(error, InvalidInputError | OverloadedError | TooManyRowsError | TurnedDownError):
+def meaning(error: Exception) -> Exception:
+    """What an error of the model means to who asked."""
+    if isinstance(error, InvalidInputError | OverloadedError | TooManyRowsError | TurnedDownError | ModelFailedError):
         return error
     if isinstance(error, ValueError):
         # scikit-learn, XGBoost and pandas raise ValueError for values they cannot take: NaN, an

@@ -16,6 +16,7 @@ from ferryman_server.dataplane.key import Keys
 from ferryman_server.dataplane.model import Model
 from ferryman_server.dataplane.plane import DataPlane
 from ferryman_server.dataplane.rows import Answer, Rows
+from ferryman_server.dataplane.turn import Then
 
 
 class Observer(Protocol):
@@ -68,6 +69,7 @@ class RememberingPlane(DataPlane):
         self._observer = observer
         self._shared = shared
         self._flights: dict[bytes, _Flight] = {}
+        self._soon: dict[bytes, list[Then]] = {}  # who asks what in this turn of the event loop
 
     @property
     def prompt(self) -> bool:
@@ -78,6 +80,37 @@ class RememberingPlane(DataPlane):
         """The answer from memory, or from a model that is idle and quick."""
         key = self._keys.of(rows)
         return self._plain.at_once(rows) if key is None else self._here(key, rows)
+
+    def soon(self, rows: Rows, asker: object, then: Then) -> bool:
+        """From memory; or from a model that is idle and quick, to be remembered."""
+        key = self._keys.of(rows)
+        if key is None:
+            return self._plain.soon(rows, asker, then)
+        answer = self._memory.get(key)
+        if answer is not None:
+            self._observer.remembered("memory")
+            then(answer)
+            return True
+
+        known = self._soon.get(key)
+        if known is not None:  # somebody asks the same in this turn
+            self._observer.remembered("flight")
+            known.append(then)
+            return True
+        self._soon[key] = waiting = [then]
+
+        def keep(outcome: Answer | Exception) -> None:
+            del self._soon[key]
+            if not isinstance(outcome, Exception):
+                self._observer.asked()
+                outcome = self._keep(key, outcome, self._seconds) or outcome
+            for one in waiting:
+                one(outcome)
+
+        promised = self._plain.soon(rows, asker, keep)
+        if not promised:
+            del self._soon[key]
+        return promised
 
     async def predict(self, rows: Rows) -> Answer:
         """The answer, from where it costs least."""

@@ -26,11 +26,12 @@ class Rows:
 
     def fits(self, other: "Rows") -> bool:
         """Whether both can go through the model as one batch."""
-        if self.params or other.params or (self.names, self.signature) != (other.names, other.signature):
+        if self.params or other.params or self.names != other.names or self.signature != other.signature:
             return False
-        return all(
-            a.dtype == b.dtype and a.shape[1:] == b.shape[1:] for a, b in zip(self.arrays, other.arrays, strict=True)
-        )
+        for a, b in zip(self.arrays, other.arrays, strict=True):
+            if a.dtype != b.dtype or a.shape[1:] != b.shape[1:]:
+                return False
+        return True
 
 
 def size(rows: Rows) -> int:

@@ -3,6 +3,7 @@
 What goes wrong leaves as `Refused`: a status of gRPC and the sentence that REST would tell.
 """
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from google.protobuf.message import DecodeError
@@ -10,7 +11,7 @@ from google.protobuf.message import DecodeError
 from ferryman_server.dataplane import kind as kinds
 from ferryman_server.dataplane.errors import InvalidInputError
 from ferryman_server.dataplane.guest import Asked
-from ferryman_server.dataplane.plane import DataPlane
+from ferryman_server.dataplane.plane import DataPlane, meaning
 from ferryman_server.dataplane.rows import Answer
 from ferryman_server.grpc_api import contents, metadata
 from ferryman_server.grpc_api import inference_pb2 as messages
@@ -64,11 +65,15 @@ def _described(tensor: dict[str, Any]) -> dict[str, Any]:
     return {key: tensor[key] for key in ("name", "datatype", "shape")}
 
 
+Then = Callable[[bytes | Exception], None]
+"""What is done with an answer, or with what is wrong."""
+
+
 class Prediction(Protocol):
     """Made when a call is whole: what is wrong with it is said then."""
 
-    def at_once(self) -> bytes | None:
-        """The answer, if it takes so little that nobody has to wait for it."""
+    def soon(self, asker: object, then: Then) -> bool:
+        """Whether `then` has the outcome before the event loop waits again."""
 
     async def answer(self) -> bytes:
         """The answer, when the model has come to it."""
@@ -95,8 +100,9 @@ class Visit:
         self._plane = plane
         self._asked = asked
 
-    def at_once(self) -> None:
+    def soon(self, _asker: object, _then: Then) -> bool:
         """It is asked in its own thread."""
+        return False
 
     async def answer(self) -> bytes:
         """Its answer, which is a message already."""
@@ -112,14 +118,21 @@ class Inference:
         self._plane = plane
         self._rows = inputs.rows(plane.model.schema, _inputs(asked))
 
-    def at_once(self) -> bytes | None:
-        """The answer, if it takes so little that nobody has to wait for it."""
-        answer = self._plane.at_once(self._rows)
-        return None if answer is None else self._written(answer)
+    def soon(self, asker: object, then: Then) -> bool:
+        """Whether `then` has the outcome before the event loop waits again."""
+        return self._plane.soon(self._rows, asker, lambda outcome: then(self._outcome(outcome)))
 
     async def answer(self) -> bytes:
         """The answer, when the model has come to it."""
         return self._written(await self._plane.predict(self._rows))
+
+    def _outcome(self, outcome: Answer | Exception) -> bytes | Exception:
+        if isinstance(outcome, Exception):
+            return meaning(outcome)
+        try:
+            return self._written(outcome)
+        except Exception as error:  # noqa: BLE001 - an output that was asked for, and is not there
+            return error
 
     def _written(self, answer: Answer) -> bytes:
         chosen = outputs.chosen(answer, [one.name for one in self._asked.outputs])

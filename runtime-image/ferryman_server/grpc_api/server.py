@@ -124,15 +124,28 @@ class Calls:
             if not stream.fields.get(b"content-type", b"").startswith(b"application/grpc"):
                 raise InvalidInputError("The content type must be application/grpc.")
             prediction = calls.prediction(self._serving, _message(stream, self.most_bytes), stream.fields, witness)
-            answer = prediction.at_once()
-            if answer is None:
-                self._await(stream, prediction, began, witness)
-                return
-            stream.answer(_HEAD, _framed(answer), self._fine)
-            code = 200
         except Exception as error:  # noqa: BLE001 - the last door before asyncio's own stack trace
-            code = self._refuse(stream, status.of(error, _request_id(stream)))
-        self._over(code, began, witness)
+            self._over(self._reply(stream, error), began, witness)
+            return
+
+        def then(outcome: bytes | Exception) -> None:
+            self._over(self._reply(stream, outcome), began, None)
+
+        # who is alone on a connection is known by it
+        asker = stream.session if stream.alone else stream
+        if witness is not None or not prediction.soon(asker, then):
+            self._await(stream, prediction, began, witness)
+
+    def settle(self) -> None:
+        """Answer now whoever waits for the end of this turn of the event loop."""
+        if self._serving.plane is not None:
+            self._serving.plane.settle()
+
+    def _reply(self, stream: Stream, outcome: bytes | Exception) -> int:
+        if isinstance(outcome, Exception):
+            return self._refuse(stream, status.of(outcome, _request_id(stream)))
+        stream.answer(_HEAD, _framed(outcome), self._fine)
+        return 200
 
     def _over(self, code: int, began: float, witness: Witness | None) -> None:
         self._measures.ended(PROTOCOL, code, time.perf_counter() - began)

@@ -77,6 +77,10 @@ class Connection(asyncio.Protocol):
             self._outbox.gathers = False
             self._outbox.flush()
 
+    def eof_received(self) -> None:
+        """A client that says no more may still listen."""
+        self._service.settle()
+
     # --- what it is waited for ---
 
     def look(self) -> None:
@@ -120,6 +124,7 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def _end(self, fault: ConnectionFaultError) -> None:
+        self._service.settle()
         self._outbox.write(frames.goaway(self._session.streams.last, fault.code, str(fault)))
         self._close()
 

@@ -34,6 +34,9 @@ class Service(Protocol):
     def too_slow(self, stream: Stream) -> None:
         """Nothing has come of a request for a minute; it must be refused."""
 
+    def settle(self) -> None:
+        """Answer now what would be answered before the event loop waits again."""
+
 
 class Session:
     """One client's frames."""

@@ -45,6 +45,11 @@ class Stream:
         # Bytes of the body that are still to come. A number without end is none: Python refuses to read it.
         self.left = int(declared) if declared.isdigit() and len(declared) < _MOST_DIGITS else -1
 
+    @property
+    def alone(self) -> bool:
+        """Whether its client asks for nothing else meanwhile."""
+        return len(self.session.streams) == 1
+
     def answer(self, head: bytes, body: bytes, trailers: bytes) -> None:
         """Answer with two blocks of fields and a body between them; once, and not after the client gave up."""
         self.gone = None

@@ -8,12 +8,14 @@ answers at once, comes by `at_once`, before there is anything to await; all othe
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from ferryman_server import metrics
 from ferryman_server.crowd import Crowd
 from ferryman_server.dataplane.plane import DataPlane
+from ferryman_server.dataplane.rows import Answer
 from ferryman_server.rest import coding, info, message, patience, predictions
 from ferryman_server.rest.message import Receive, RefusedError, Request, Response, Scope, Send
 from ferryman_server.rest.predictions import Begun, Handing, Route
@@ -22,6 +24,13 @@ from ferryman_server.witness import Witness
 
 _BEGUN, _WITNESS = "ferryman.begun", "ferryman.witness"
 """Where a scope has the prediction that `at_once` has begun, or who looks on at it."""
+
+
+class Asker(Protocol):
+    """A connection."""
+
+    def answer(self, whole: bytes) -> None:
+        """Write an answer, unless the client has gone."""
 
 
 class App:
@@ -43,8 +52,10 @@ class App:
 
     # --- at once ---
 
-    def at_once(self, route: Route, headers: dict[bytes, bytes], body: bytes) -> bytes | Mapping[str, object]:
-        """The whole answer to a POST; or what a scope needs for ASGI to go on with it."""
+    def at_once(
+        self, route: Route, headers: dict[bytes, bytes], body: bytes, asker: Asker
+    ) -> Mapping[str, object] | None:
+        """Answer a POST before the event loop waits again, or return what a scope needs for ASGI to go on with it."""
         serving = self._serving
         plane = serving.plane
         if plane is None or serving.phase is not Phase.READY or not plane.prompt or len(body) > self._most:
@@ -56,11 +67,24 @@ class App:
         handing = self._handing
         if handing is None or handing.plane is not plane:
             handing = self._handing = Handing(plane)
-        began = time.perf_counter()
-        response = predictions.begin(route, Request("POST", route.path, headers, body), handing)
-        if isinstance(response, Begun):
-            return {_BEGUN: response}
-        self._measures.answered(route.protocol, response.status, time.perf_counter() - began)
+        came = time.perf_counter()
+        begun = predictions.begin(route, Request("POST", route.path, headers, body), handing)
+        if not isinstance(begun, Begun):
+            asker.answer(self._whole(route, headers, came, begun))
+            return None
+
+        def then(outcome: Answer | Exception) -> None:
+            asker.answer(self._whole(route, headers, came, begun.answer(headers, outcome)))
+
+        return None if plane.soon(begun.rows, asker, then) else {_BEGUN: begun}
+
+    def settle(self) -> None:
+        """Answer now whoever waits for the end of this turn of the event loop."""
+        if self._handing is not None:
+            self._handing.plane.settle()
+
+    def _whole(self, route: Route, headers: dict[bytes, bytes], came: float, response: Response) -> bytes:
+        self._measures.answered(route.protocol, response.status, time.perf_counter() - came)
         if response.status == HTTPStatus.OK and not response.headers and b"x-request-id" not in headers:
             return self._plain % (response.content_type, len(response.body), response.body)
         head = [b"%b: %b\r\n" % field for field in self._head(response, headers)]

@@ -26,8 +26,13 @@ class Application(Protocol):
     targets: Mapping[bytes, Route]
     crowd: Crowd
 
-    def at_once(self, route: Route, headers: dict[bytes, bytes], body: bytes) -> bytes | Mapping[str, object]:
-        """The whole answer; or what the scope is to have besides."""
+    def at_once(
+        self, route: Route, headers: dict[bytes, bytes], body: bytes, asker: "FastPath"
+    ) -> Mapping[str, object] | None:
+        """Answer before the event loop waits again; else return what the scope is to have besides."""
+
+    def settle(self) -> None:
+        """Answer now whoever waits for the end of this turn of the event loop."""
 
 
 class FastPath(http1.Protocol):
@@ -43,6 +48,7 @@ class FastPath(http1.Protocol):
         self._fields: list[tuple[bytes, bytes]] = []
         self._named: dict[bytes, bytes] = {}
         self._piece = b""
+        self._promised = False  # an answer, before the event loop waits again
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """One more."""
@@ -58,6 +64,7 @@ class FastPath(http1.Protocol):
 
     def on_message_begin(self) -> None:
         """Uvicorn would make the scope here."""
+        self._settle()
         self.url, self.headers, self.scope, self.expect_100_continue = b"", [], cast(Any, {}), False
 
     def on_headers_complete(self) -> None:
@@ -84,15 +91,45 @@ class FastPath(http1.Protocol):
         """Answer, or begin."""
         route = self._route
         if route is not None:
-            answer = self._application.at_once(route, self._named, self._piece)
-            if isinstance(answer, bytes):
-                self._route, self.scope = None, _ANSWERED
-                self.transport.write(answer)
-                self.on_response_complete()
+            self._route, self.scope, self._promised = None, _ANSWERED, True
+            more = self._application.at_once(route, self._named, self._piece, self)
+            if more is None:
                 return
+            self._promised = False
             self._begin_late()
-            cast(dict[str, object], self.scope).update(answer)
+            cast(dict[str, object], self.scope).update(more)
         super().on_message_complete()
+
+    def answer(self, whole: bytes) -> None:
+        """Write an answer, unless the client has gone."""
+        self._promised = False
+        if not self.transport.is_closing():
+            self.transport.write(whole)
+            self.on_response_complete()
+
+    # --- what may not happen between a promise and its answer ---
+
+    def _settle(self) -> None:
+        if self._promised:
+            self._application.settle()
+
+    def eof_received(self) -> None:
+        """A client that says no more may still listen."""
+        self._settle()
+
+    def shutdown(self) -> None:
+        """What was promised is answered first."""
+        self._settle()
+        super().shutdown()
+
+    def _refuse(self, status: int, told: str, more: bytes = b"") -> None:
+        self._settle()
+        super()._refuse(status, told, more)
+
+    def _all_answered(self) -> bool:
+        return not self._promised and super()._all_answered()
+
+    # --- whether there is hope ---
 
     def _hopeful(self) -> bool:
         parser, named = self.parser, dict(self._fields)

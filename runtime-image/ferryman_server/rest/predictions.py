@@ -4,6 +4,7 @@ A protocol's coroutine waits for one thing, the data plane's answer for some row
 without an event loop: its rows are read, and whoever began it asks the model and goes on, now or later.
 """
 
+import contextlib
 import types
 import uuid
 from collections.abc import Callable, Coroutine, Generator
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 from ferryman_server import log
 from ferryman_server.dataplane.errors import InvalidInputError, ModelFailedError, OverloadedError, TooManyRowsError
 from ferryman_server.dataplane.guest import TurnedDownError
-from ferryman_server.dataplane.plane import DataPlane
+from ferryman_server.dataplane.plane import DataPlane, meaning
 from ferryman_server.dataplane.rows import Answer, Rows
 from ferryman_server.rest import guests, invocations, message, patience, v1, v2
 from ferryman_server.rest.message import RefusedError, Request, Response
@@ -93,28 +94,38 @@ def failed(headers: dict[bytes, bytes], error: BaseException, say: Say = message
     return say(500, told, *(() if given else ((b"x-request-id", request_id.encode()),)), request_id=request_id)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Begun:
-    """A prediction whose rows have been read, and whose model could not answer at once."""
+    """A prediction whose rows have been read, and which waits for the model's answer."""
 
     route: Route
     rows: Rows
     rest: Coroutine[Any, Any, Response]
 
-    async def predict(self, request: Request, plane: DataPlane) -> Response:
-        """Go on with it: the answer, or what is wrong; raises only `patience.GoneError`."""
+    def answer(self, headers: dict[bytes, bytes], outcome: Answer | Exception) -> Response:
+        """Go on with what the model gave: the answer, or what is wrong."""
         try:
-            self.rest.send(await plane.predict(self.rows))
+            if isinstance(outcome, Exception):
+                raise meaning(outcome)
+            self.rest.send(outcome)
         except StopIteration as done:
             response: Response = done.value
             return response
-        except patience.GoneError:
-            raise
         except Exception as error:  # noqa: BLE001 - everything has its status
-            return refusal(self.route.say, request.headers, error)
-        finally:
             self.rest.close()
+            return refusal(self.route.say, headers, error)
         raise AssertionError(_ONCE)
+
+    async def predict(self, request: Request, plane: DataPlane) -> Response:
+        """Let the model come to it, and go on; raises only `patience.GoneError`."""
+        with contextlib.closing(self.rest):
+            try:
+                outcome: Answer | Exception = await plane.predict(self.rows)
+            except patience.GoneError:
+                raise
+            except Exception as error:  # noqa: BLE001 - everything has its status
+                outcome = error
+            return self.answer(request.headers, outcome)
 
 
 class Handing(DataPlane):
@@ -136,18 +147,12 @@ def _handed(rows: Rows) -> Generator[Rows, Answer, Answer]:
 
 
 def begin(route: Route, request: Request, handing: Handing) -> Response | Begun:
-    """The answer, if the model can give it at once, or what is wrong with the request."""
+    """The prediction as far as it goes without the model, or what is wrong with the request."""
     rest = route.predict(request, handing)
     try:
-        rows = rest.send(None)
-        answer = handing.plane.at_once(rows)
-        if answer is None:
-            return Begun(route, rows, rest)
-        rest.send(answer)
+        return Begun(route, rest.send(None), rest)
     except StopIteration as done:
         response: Response = done.value
         return response
     except Exception as error:  # noqa: BLE001 - everything has its status
-        rest.close()
         return refusal(route.say, request.headers, error)
-    raise AssertionError(_ONCE)

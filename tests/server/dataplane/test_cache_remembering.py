@@ -131,6 +131,52 @@ async def test_equal_questions_on_their_way_are_asked_once():
     assert (sorted(it.ledger.hits), it.ledger.misses) == (["flight", "flight"], 2)
 
 
+async def test_equal_questions_of_one_turn_are_one_row_of_the_run_and_remembered():
+    it = world(quick=True)
+    it.plane._batcher._costs.ran(1, 0.000_01)
+    told: list[object] = []
+
+    def ask(value: float) -> bool:
+        def then(outcome: Answer | Exception) -> None:
+            told.append(str(outcome) if isinstance(outcome, Exception) else float(outcome["predict"].item()))
+
+        return it.plane.soon(row(value), object(), then)
+
+    assert all(ask(value) for value in (1, 2, 1))
+    await asyncio.sleep(0)
+    assert sorted(told) == [2, 2, 4]
+    assert it.oracle.asked == [[[1.0], [2.0]]]
+    assert (it.ledger.hits, it.ledger.misses) == (["flight"], 2)
+
+    assert ask(1)
+    assert told[-1] == 2
+    assert it.ledger.hits == ["flight", "memory"]
+    assert len(it.oracle.asked) == 1
+
+
+async def test_an_error_of_a_turn_is_told_to_all_who_asked_it_and_not_remembered():
+    it = world(quick=True)
+    it.plane._batcher._costs.ran(1, 0.000_01)
+    told: list[str] = []
+    for _ in range(2):
+        assert it.plane.soon(row(-1), object(), lambda outcome: told.append(str(outcome)))
+    await asyncio.sleep(0)
+    assert told == ["negative", "negative"]
+
+    assert it.plane.soon(row(-1), object(), lambda outcome: told.append(str(outcome)))
+    await asyncio.sleep(0)
+    assert len(told) == 3
+    assert (it.ledger.hits, it.ledger.misses) == (["flight"], 0)
+
+
+async def test_a_question_that_a_busy_model_could_not_be_asked_in_its_turn_may_be_asked_again():
+    it = world()
+
+    assert not it.plane.soon(row(1), object(), lambda _: None)
+    assert not it.plane.soon(row(1), object(), lambda _: None)
+    assert it.ledger.hits == []
+
+
 async def test_who_leaves_does_not_take_the_answer_from_the_others():
     it = world()
     first, second, third = await it.slowly(1, 1, 1)

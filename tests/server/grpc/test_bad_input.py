@@ -140,8 +140,11 @@ async def test_an_overloaded_server_says_so(shelf):
         model = serving.plane.model
         guest = None
 
-        def at_once(self, rows):
-            return None
+        def soon(self, rows, asker, then):
+            return False
+
+        def settle(self):
+            pass
 
         async def predict(self, rows):
             raise OverloadedError("4096 requests are already waiting for the model; try again later.")

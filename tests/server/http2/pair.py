@@ -7,6 +7,7 @@ import h2.settings
 
 from ferryman_server.http2 import connection, fields
 from ferryman_server.http2.frames import Code, Kind
+from ferryman_server.http2.session import Service
 from ferryman_server.http2.stream import Stream
 
 HEAD = fields.write((b":status", b"200"))
@@ -44,7 +45,7 @@ class Wire:
 
 
 class Echo:
-    """Answers what it is sent; a path that is not /echo waits until the test answers."""
+    """Answers what it is sent: /echo now, /soon when it has to settle; anything else waits until the test answers."""
 
     def __init__(self) -> None:
         self.most_bytes = MOST
@@ -52,11 +53,14 @@ class Echo:
         self.seen: list[Stream] = []
         self.open = 0
         self.given_up: list[int] = []
+        self.promised: list[Stream] = []
 
     def whole(self, stream: Stream) -> None:
         self.seen.append(stream)
         if stream.fields[b":path"] == b"/echo":
             stream.answer(HEAD, stream.body, TRAILERS)
+        elif stream.fields[b":path"] == b"/soon":
+            self.promised.append(stream)
         else:
             self.waiting.append(stream)
             stream.gone = lambda: self.given_up.append(stream.number)
@@ -67,6 +71,11 @@ class Echo:
     def too_slow(self, stream: Stream) -> None:
         stream.refuse(fields.write((b":status", b"408")))
 
+    def settle(self) -> None:
+        promised, self.promised = self.promised, []
+        for stream in promised:
+            stream.answer(HEAD, stream.body, TRAILERS)
+
     def came(self, _connection: object) -> None:
         self.open += 1
 
@@ -75,11 +84,11 @@ class Echo:
 
 
 class Pair:
-    """A connection, and h2's idea of a client at the other end."""
+    """A connection, to Echo if to no other, and h2's idea of a client at the other end."""
 
-    def __init__(self, **settings: int) -> None:
+    def __init__(self, service: Service | None = None, **settings: int) -> None:
         self.echo, self.wire = Echo(), Wire()
-        self.here = connection.Connection(self.echo, self.echo)
+        self.here = connection.Connection(service or self.echo, self.echo)
         self.here.connection_made(self.wire)
         config = h2.config.H2Configuration(client_side=True, header_encoding="utf-8")
         self.client = h2.connection.H2Connection(config)
