@@ -60,19 +60,12 @@ class Batcher:
 
     def at_once(self, rows: Rows) -> Answer | None:
         """The model's answer, without leaving the event loop; None if that could take too long."""
-        count = rows.count
-        if not self._may_here(count):
+        if not self._may_here(rows.count):
             return None
-        began = time.perf_counter()
-        try:
-            return self._predict(rows)
-        finally:
-            ended = time.perf_counter()
-            self._observer.waited(0.0)
-            self._ran(count, ended - began)
-            noted = _noted()
-            if noted is not None:
-                noted.ran(began, ended)
+        outcome = self._here.run(rows)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     def soon(self, rows: Rows, asker: object, then: Then) -> bool:
         """Whether `then` has the outcome before the event loop waits again; False if that could take too long."""
@@ -132,15 +125,12 @@ class Batcher:
             return False
         return first.rows.fits(other.rows)
 
-    def _ran(self, count: int, seconds: float) -> None:
-        self._observer.executed(count, seconds)
-        self._costs.ran(count, seconds)
-
     def _finish(self, batch: list[Waiting], done: "_Done | None", error: BaseException | None) -> None:
         self._busy = False
         outcomes = done.outcomes if done is not None else None
         for count, seconds in done.runs if done is not None else ():
-            self._ran(count, seconds)
+            self._observer.executed(count, seconds)
+            self._costs.ran(count, seconds)
         for at, waiting in enumerate(batch):
             outcome = outcomes[at] if outcomes is not None else error
             if waiting.future.done():

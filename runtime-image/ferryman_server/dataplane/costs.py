@@ -6,8 +6,8 @@ _NEWEST = 0.1
 """How much the last run counts."""
 _MOST = 6 * _SHORT
 """What one run can cost at most in that count: a lone long one may only have lost its core to somebody else."""
-
 _LEAST = 1e-7
+"""What a run costs at least: clocks are coarse."""
 
 
 class Costs:

@@ -16,7 +16,7 @@ from ferryman_server.dataplane.key import Keys
 from ferryman_server.dataplane.model import Model
 from ferryman_server.dataplane.plane import DataPlane
 from ferryman_server.dataplane.rows import Answer, Rows
-from ferryman_server.dataplane.turn import Then
+from ferryman_server.dataplane.turn import Then, tell
 
 
 class Observer(Protocol):
@@ -105,7 +105,7 @@ class RememberingPlane(DataPlane):
                 self._observer.asked()
                 outcome = self._keep(key, outcome, self._seconds) or outcome
             for one in waiting:
-                one(outcome)
+                tell(one, outcome)
 
         promised = self._plain.soon(rows, asker, keep)
         if not promised:

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ferryman_server.dataplane import rows as flows
+from ferryman_server.dataplane import times
 from ferryman_server.dataplane.costs import Costs
 from ferryman_server.dataplane.rows import Answer, Rows
 
+_noted = times.current.get
 Then = Callable[[Answer | Exception], None]
 """What is done with an outcome."""
 
@@ -46,7 +48,7 @@ class Turn:
         Where the one who asked last asks again, nobody else is likely to, and the answer is there at once.
         """
         if asker is self._asker and not self._came:
-            then(self._outcome(rows))
+            then(self.run(rows))
             return
         self._asker = asker
         self._came.append((rows, then))
@@ -60,10 +62,7 @@ class Turn:
             parts = [rows for rows, _ in came]
             size = self._together(parts)
             for (_, then), outcome in zip(came, self._outcomes(parts[:size]), strict=False):
-                try:
-                    then(outcome)
-                except Exception as error:  # noqa: BLE001 - a mistake of ours, and no reason to leave the others
-                    self._loop.call_exception_handler({"message": "an answer was not written", "exception": error})
+                tell(then, outcome)
             came = came[size:]
 
     def _together(self, parts: list[Rows]) -> int:
@@ -79,20 +78,33 @@ class Turn:
     def _outcomes(self, parts: list[Rows]) -> list[Answer | Exception]:
         if len(parts) > 1:
             rows = flows.join(parts)
-            answer = self._outcome(rows, len(parts))
+            answer = self.run(rows, len(parts))
             if not isinstance(answer, Exception) and flows.splittable(answer, rows.count):
                 return list(flows.split(answer, [part.count for part in parts]))
-        return [self._outcome(part) for part in parts]
+        return [self.run(part) for part in parts]
 
-    def _outcome(self, rows: Rows, requests: int = 1) -> Answer | Exception:
+    def run(self, rows: Rows, requests: int = 1) -> Answer | Exception:
+        """What the model gives for the rows of so many requests, here and now."""
         began = time.perf_counter()
         try:
             return self._predict(rows)
         except Exception as error:  # noqa: BLE001 - the model's own: its request gets it, the loop goes on
             return error
         finally:
-            seconds = time.perf_counter() - began
-            self._costs.ran(rows.count, seconds)
-            self._observer.executed(rows.count, seconds)
+            ended = time.perf_counter()
+            self._costs.ran(rows.count, ended - began)
+            self._observer.executed(rows.count, ended - began)
             for _ in range(requests):
                 self._observer.waited(0.0)
+            noted = _noted()
+            if noted is not None:
+                noted.ran(began, ended)
+
+
+def tell(then: Then, outcome: Answer | Exception) -> None:
+    """Let one of several have an outcome; a mistake of ours in that is no reason to leave the others."""
+    try:
+        then(outcome)
+    except Exception as error:  # noqa: BLE001
+        told = {"message": "an answer was not written", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(told)

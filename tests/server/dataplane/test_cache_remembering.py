@@ -154,6 +154,22 @@ async def test_equal_questions_of_one_turn_are_one_row_of_the_run_and_remembered
     assert len(it.oracle.asked) == 1
 
 
+async def test_one_who_cannot_take_an_answer_keeps_nobody_who_asked_the_same_from_theirs():
+    it = world(quick=True)
+    it.plane._batcher._costs.ran(1, 0.000_01)
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    told: list[float] = []
+
+    def breaks(outcome: Answer | Exception) -> None:
+        raise RuntimeError(f"no room for {type(outcome).__name__}")
+
+    assert it.plane.soon(row(1), object(), breaks)
+    assert it.plane.soon(row(1), object(), lambda outcome: told.append(float(outcome["predict"].item())))
+    await asyncio.sleep(0)
+
+    assert told == [2]
+
+
 async def test_an_error_of_a_turn_is_told_to_all_who_asked_it_and_not_remembered():
     it = world(quick=True)
     it.plane._batcher._costs.ran(1, 0.000_01)
