@@ -9,7 +9,8 @@ import httpx
 import pytest
 from server import plain, process
 from server.hostile import bad_requests, calls, nearly
-from server.hostile.bad_requests import CALLS, GOOD, LINES, Bad
+from server.hostile.bad_calls import CALLS, MESSAGE
+from server.hostile.bad_requests import GOOD, LINES, Bad
 
 from ferryman_server.dataplane.kind import Kind
 from ferryman_server.dataplane.model import Model
@@ -115,7 +116,7 @@ async def test_a_model_that_does_not_say_what_it_takes_is_given_what_came(rows, 
 @pytest.mark.parametrize("line", CALLS, ids=str)
 async def test_a_bad_call_gets_a_status_and_the_next_one_its_answer(servers, call_ports, line):
     assert servers["iris"]
-    good = nearly.called(bad_requests.MESSAGE)
+    good = nearly.called(MESSAGE)
     connection = await calls.connected(f"127.0.0.1:{call_ports['iris']}")
     before = await connection.ask(good.path, good.body, good.headers)
     status, told, answer = await connection.ask(line.asked.path, line.asked.body, line.asked.headers)
