@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from campaign import ending
+from campaign import consistency, ending
 from campaign.api import MERGE, Refused
+from campaign.consistency import Standing
 from campaign.stage import NAME, Stage, manifest
 from ferryman.api import crd
 from ferryman.api.scaling import LEAST, MOST
@@ -195,7 +196,7 @@ async def _rest(stage: Stage, when: str) -> None:
     def rests() -> bool:
         body, status = stage.read(), stage.status()
         seen = body is not None and status.get("observedGeneration") == body["metadata"]["generation"]
-        waits = (status.get("waiting") or {}).get("for")
+        waits = (status.get("waiting") or {}).get("cause")
         return seen and not status.get("retiring") and waits not in GOES_ON and not _cools_soon(stage)
 
     count = -1
@@ -216,26 +217,22 @@ def _cools_soon(stage: Stage) -> bool:
 
 def _consistent(stage: Stage, operation: Operation) -> None:
     """See that what stands in the spec stands in the children: Acto's consistency."""
-    spec, status = _spec(stage), stage.status()
-    routes = stage.past.now(stage.namespace, kinds.VIRTUAL_SERVICE)
-    route = next((each for each in routes if each["metadata"]["name"] == NAME), None)
-    hosts = set((spec.get("routing") or {}).get("hosts") or [])
-    if route is None or not hosts <= set(route["spec"]["hosts"]):
-        raise Alarm(f"after {operation}: hosts {sorted(hosts)} are not in the route")
-    scaling, stable = spec.get("scaling") or {}, stage.revision("stable")
-    autoscalers = {each["metadata"]["name"]: each for each in stage.past.now(stage.namespace, kinds.AUTOSCALER)}
-    if "replicas" in scaling and stable in autoscalers:
-        raise Alarm(f"after {operation}: a fixed number, and an autoscaler {stable}")
-    shrunken = (spec.get("rollout") or {}).get("surge") == "NoSurge" and status.get("candidate")
-    if "replicas" not in scaling and not shrunken:  # where there is no room for two, stable makes room
-        bounds = autoscalers[stable]["spec"]
-        if bounds["minReplicas"] < scaling.get("minReplicas", 1):
-            raise Alarm(f"after {operation}: minReplicas {bounds['minReplicas']} of {scaling}")
-    number = ((spec.get("rollout") or {}).get("canary") or {}).get("trafficPercent")
-    shown = (status.get("traffic") or {}).get("display")
-    elsewhere = status.get("phase") == "Canary" and number is not None and shown != f"{100 - number}/{number}"
-    if elsewhere and not status.get("waiting"):
-        raise Alarm(f"after {operation}: {shown} for {number}, and nothing is waited for")
+    if told := list(consistency.faults(_standing(stage))):
+        raise Alarm(f"after {operation}: {'; '.join(told)}")
+
+
+def _standing(stage: Stage) -> Standing:
+    def of(kind: kinds.Kind) -> dict[str, Body]:
+        mine = (each for each in stage.past.now(stage.namespace, kind) if stage.owns(each["metadata"]["name"]))
+        return {each["metadata"]["name"]: each for each in mine}
+
+    return Standing(
+        spec=_spec(stage),
+        status=stage.status(),
+        deployments=of(kinds.DEPLOYMENT),
+        autoscalers=of(kinds.AUTOSCALER),
+        route=of(kinds.VIRTUAL_SERVICE).get(NAME, {"spec": {}})["spec"],
+    )
 
 
 def _whole(stage: Stage) -> ending.Flat:
