@@ -151,9 +151,10 @@ async def _finds(bug: Bug, worlds: int, say: Callable[[str], None]) -> bool:
         wish = Wish(bug.kind, bug.workload, bug.only)
         await campaign.learn([bug.workload])
         await campaign.live(_of(campaign, wish)[: 2 * worlds])
-    caught = any(result.complaints for result in campaign.results if result.kind == bug.kind)
-    say(f"planted: {bug.name} was {'found' if caught else 'NOT FOUND'}")
-    return caught
+    complained = {oracle for result in campaign.results if result.kind == bug.kind for oracle in result.complaints}
+    found = any(oracle.startswith(bug.oracle) for oracle in complained)
+    say(f"planted: {bug.name} was {'found' if found else 'NOT FOUND'} by {bug.oracle}, of {sorted(complained)}")
+    return found
 
 
 def _plan(name: str) -> Plan:

@@ -1,7 +1,7 @@
 """Bugs planted on purpose, to see that the campaign finds them: a net that catches nothing may have holes.
 
 Each is a mistake that operators are known for, made in a copy of the operator by changing a line of it. A campaign of
-one class of plans has to fail because of it.
+one class of plans has to fail because of it, by the word of the oracle that is there for such a mistake.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ class Bug:
     what: str
     kind: str
     """The class of plans that finds it."""
+    oracle: str
+    """Who has to complain, by the beginning of its name: that another one does as well proves nothing of this one."""
     workload: str
     only: str
     """The plans of it that are lived."""
@@ -36,6 +38,7 @@ BUGS = (
         "half-made",
         "takes a Deployment that is there for a sign that its autoscaler was made, too",
         "crash",
+        "i2",
         "create",
         "*deployments*",
         (
@@ -52,6 +55,7 @@ BUGS = (
         "edge-triggered",
         "believes that every event arrives",
         "unobserved",
+        "i2",
         "promote",
         "*modeldeployments*",
         (
@@ -63,6 +67,7 @@ BUGS = (
         "unguarded",
         "writes onto whatever version stands, whether its record was taken or not: the past becomes the present",
         "stale",
+        "i9",
         "promote",
         "*",
         (
@@ -82,6 +87,7 @@ BUGS = (
         "empty-list",
         "takes a list that it could not read for an empty one",
         "errors",
+        "i2",
         "promote",
         "*40[34]*",
         (
@@ -100,6 +106,7 @@ BUGS = (
         "blind",
         "does not look at what others changed in its children",
         "chaos",
+        "i2",
         "rest",
         "*ConfigDrift*",
         (("cluster/drift.py", '    return _says(rendered, live, "")', "    return True"),),
@@ -109,8 +116,62 @@ BUGS = (
         "gives every autoscaler the floor of a default",
         "chains",
         "chain",
+        "chain",
         "*",
         (("render/hpa.py", '"minReplicas": least', '"minReplicas": 1'),),
+    ),
+    Bug(
+        "half-deaf-spec",
+        "never hears how many requests are to warm a model up: two of its runs are alike in that",
+        "chains",
+        "chain",
+        "chain",
+        "*",
+        (("render/environment.py", "str(server.warmup.requests)", '"5"'),),
+    ),
+    Bug(
+        "hasty-start",
+        "takes pods that it has not heard of yet for pods that there are not, so a restart sets traffic back",
+        "crash",
+        "i9",
+        "canary",
+        "*virtualservices*",
+        (
+            (
+                "reconcile.py",
+                "        if _room_matters(spec, standing):\n",
+                "        if key not in self.failing.worded:\n"
+                "            self.failing.worded[key] = self.now()\n"
+                "            none = {name: replace(each, available=0) for name, each in observed.backends.items()}\n"
+                "            observed = replace(observed, backends=none)\n"
+                "        if _room_matters(spec, standing):\n",
+            ),
+            ("look.py", "        self.worded.pop(key, None)\n", ""),
+        ),
+    ),
+    Bug(
+        "too-patient",
+        "waits for a minute and a half after each refusal, whoever asks meanwhile",
+        "errors",
+        "i4",
+        "canary",
+        "*50[03]-from-*",
+        (
+            (
+                "cluster/queue.py",
+                "        rest = min(asked, LONGEST_REST)\n",
+                "        rest = 0.0 if isinstance(error, errors.Conflict) else 90.0\n",
+            ),
+        ),
+    ),
+    Bug(
+        "deaf",
+        "trusts a connection that says nothing for as long as it stays open",
+        "unobserved",
+        "i11_not_deaf",
+        "promote",
+        "*freeze-*",
+        (("handlers.py", "watching.inactivity_timeout = 70", "watching.inactivity_timeout = 7000"),),
     ),
 )
 

@@ -3,21 +3,24 @@
 from pathlib import Path
 
 import pytest
-from campaign import generate, page, report
+from campaign import generate, oracles, page, report
 from campaign.diary import Diary, digest
 from campaign.faults import Plan
 from campaign.planted import BUGS, SOUND, Bug, planted
 from campaign.runner import Result
 
+ORACLES = ("chain", *(oracle.__name__ for oracle in (*oracles.OF_ANY_RUN, *oracles.OF_A_KNOWN_RUN)))
+
 
 @pytest.mark.parametrize("bug", BUGS, ids=[bug.name for bug in BUGS])
-def test_a_bug_can_be_planted_and_its_class_of_plans_is_known(bug: Bug, tmp_path: Path) -> None:
+def test_a_bug_can_be_planted_and_its_plans_and_its_oracle_are_known(bug: Bug, tmp_path: Path) -> None:
     copy = planted(bug, tmp_path)
 
     assert digest(copy) != digest(SOUND)
     for file, _, _ in bug.changes:
         compile((copy / "ferryman" / file).read_text(), file, "exec")
     assert bug.workload in generate.CLASSES[bug.kind].workloads
+    assert any(name.startswith(bug.oracle) for name in ORACLES)
 
 
 def test_a_campaign_that_was_cut_off_knows_what_it_has_lived(tmp_path: Path) -> None:
