@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from campaign import chains, consistency
+from campaign import consistency, operations
 from campaign.consistency import SHOWS, UNSEEN, Standing
 from pure.simulation import Cluster, serving
 
@@ -78,7 +78,7 @@ def changed(spec: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 
 
 def test_every_property_of_the_schema_is_looked_for_or_has_its_reason_not_to_be() -> None:
-    properties = {each.path for sort in chains.operations().values() for each in sort} | chains.WITHOUT
+    properties = {each.path for sort in operations.by_sort().values() for each in sort} | operations.WITHOUT
 
     assert SHOWS.keys() | UNSEEN.keys() == properties
     assert not SHOWS.keys() & UNSEEN.keys()
