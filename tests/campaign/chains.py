@@ -17,9 +17,9 @@ from typing import Any
 
 from campaign import consistency, ending, operations
 from campaign.api import MERGE, Refused
-from campaign.consistency import Standing
 from campaign.operations import Operation, Sort
 from campaign.stage import NAME, Stage, manifest
+from campaign.standing import Standing
 from ferryman.api.scaling import LEAST, MOST
 from ferryman.cluster import kinds
 from ferryman.render import names

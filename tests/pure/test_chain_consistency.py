@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from campaign import consistency, operations
-from campaign.consistency import SHOWS, UNSEEN, Standing
+from campaign.consistency import SHOWS, UNSEEN
+from campaign.standing import Standing
 from pure.simulation import Cluster, serving
 
 from ferryman.api.modeldeployment import ModelDeploymentSpec
