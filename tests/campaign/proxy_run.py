@@ -90,11 +90,11 @@ class Run:
         match aim.fault:
             case faults.Hold(least=least, most=most):
                 seconds = aim.chance.uniform(least, most)
-                call.exchange.suffers(f"held {seconds:.2f}")
+                call.exchange.suffers(f"held {seconds:.2f}", seconds)
                 aim.struck = True
                 await asyncio.sleep(seconds)
             case faults.Stop(for_seconds=seconds):
-                call.exchange.suffers(f"stopped {seconds:g}")
+                call.exchange.suffers(f"stopped {seconds:g}", seconds)
                 aim.struck = True
                 await self._lives.pause(seconds)
             case faults.Hide() as hide if self._hiding.begin(aim, hide):

@@ -38,6 +38,8 @@ class Exchange:
     """Bodies of writes only. After a deletion: what is left of the object while it is being deleted, or nothing."""
     fault: str | None = None
     """What befell it, in words."""
+    over: float = 0.0
+    """When that is over, where it takes a while."""
 
     def took_effect(self, status: int, answer: Body | None, *, dry: bool) -> None:
         """Note what the apiserver answered to a write."""
@@ -54,9 +56,10 @@ class Exchange:
             self.after = answer if is_object else None
             self.effective = not dry and (not is_object or _version(answer) != _version(self.before))
 
-    def suffers(self, fault: str) -> None:
-        """Note a fault beside those that are noted already."""
+    def suffers(self, fault: str, seconds: float = 0.0) -> None:
+        """Note a fault beside those that are noted already, and how long it takes."""
         self.fault = f"{self.fault}, {fault}" if self.fault else fault
+        self.over = max(self.over, self.at) + seconds
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,12 @@ class Tape:
     def writes(self) -> list[Exchange]:
         """Return the writes that changed something."""
         return [exchange for exchange in self.exchanges if exchange.effective]
+
+    def last_fault(self) -> float:
+        """Return when the last fault was over: a hang ends where the request goes on."""
+        struck = [exchange.over for exchange in self.exchanges if exchange.fault]
+        spoiled = [event.at for event in self.events if event.fate != "delivered"]
+        return max((*struck, *spoiled), default=0.0)
 
     @staticmethod
     def diff(exchange: Exchange) -> list[Operation]:

@@ -187,7 +187,7 @@ class World:
         while await self._reaches(wanted, mask, deadline):  # if it does not, the oracle tells the difference
             reached = loop.time()
             await self._listen(run)
-            run.settled_after = max(0.0, reached - max(self._last_happening, self._last_strike()))
+            run.settled_after = max(0.0, reached - max(self._last_happening, self.proxy.tape.last_fault()))
             if not run.restless and not ending.differences(ending.ending(past, self.namespace), wanted, mask):
                 return
 
@@ -249,11 +249,6 @@ class World:
 
     def _writes(self) -> int:
         return sum(1 for each in self.proxy.tape.writes() if each.resource != "leases")
-
-    def _last_strike(self) -> float:
-        struck = [each.at for each in self.proxy.tape.exchanges if each.fault]
-        spoiled = [each.at for each in self.proxy.tape.events if each.fate != "delivered"]
-        return max((*struck, *spoiled), default=0.0)
 
     def _last_change(self) -> float:
         versions = self._ground.past.versions(self.namespace)

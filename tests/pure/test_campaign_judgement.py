@@ -109,3 +109,12 @@ def test_a_child_of_somebody_else_is_not_ours_whatever_kind_its_owner_is_of(owne
     run = Run(Plan(name="x/y/z", workload="create"), "world-1", [version], tape=Tape([written]))
 
     assert (containment.i8_containment(run) == []) is contained
+
+
+def test_an_end_is_counted_from_where_a_hang_is_over_and_not_from_where_it_began() -> None:
+    hung = Exchange(1, 1, 100.0, "patch", "horizontalpodautoscalers", "models", "fraud-0")
+    hung.suffers("held 35.00", 35.0)
+    later = Exchange(2, 1, 110.0, "get", "modeldeployments", "models", "fraud")
+    later.suffers("answer 500")
+
+    assert Tape([hung, later]).last_fault() == 135.0
