@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
+from typing import NoReturn
 
 from ferryman import acting, health, metrics, settings, webhook
 from ferryman.acting import Ending
@@ -68,8 +69,8 @@ async def _candidate(chosen: Settings) -> AsyncIterator[Lease | Alone]:
         yield Lease(own, chosen.lease_namespace, chosen.lease_name, me=leases.identity())
 
 
-def main() -> int:
-    """Run the operator; return the process's exit code."""
+def main() -> NoReturn:
+    """Run the operator, and end the process with it."""
     level = os.environ.get("FERRYMAN_LOG_LEVEL", "INFO")
     logging.basicConfig(
         level=level,
@@ -80,11 +81,22 @@ def main() -> int:
     if level != "DEBUG":
         logging.getLogger("aiohttp.access").setLevel(logging.WARNING)  # the kubelet's questions
         logging.getLogger("kopf").setLevel(logging.WARNING)  # it tells each event that it hands over
-    ending = asyncio.run(serve(settings.read(os.environ)))
+    with asyncio.Runner() as runner:
+        ending = runner.run(serve(settings.read(os.environ)))
+        _leave(ending)
+
+
+def _leave(ending: Ending) -> NoReturn:
+    """Go at once: to close the loop would be to wait for every task, and kopf has some that cannot be cancelled.
+
+    A watch whose request is on its way when kopf stops takes its cancellation for kopf's own, and watches on; kopf
+    would kill the process for it, much later.
+    """
     if ending in ANEW:
         os.execv(sys.executable, [sys.executable, "-m", "ferryman"])  # noqa: S606 the same program, in its own place
-    return 0 if ending is Ending.SIGNAL else FAULT
+    logging.shutdown()
+    os._exit(0 if ending is Ending.SIGNAL else FAULT)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -36,7 +36,8 @@ from ferryman.settings import Settings
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 RESYNC_AGAIN_SECONDS = 5.0
-STOP_SECONDS = 15.0
+STOP_SECONDS = 5.0
+"""For kopf to hand over what it has heard; what has not ended then may never end, and nothing waits for it."""
 WRITER_STOPS_SECONDS = 2.0
 
 log = logging.getLogger(__name__)

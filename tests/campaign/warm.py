@@ -84,7 +84,6 @@ class Nursery:
 
 def _child(wish: dict[str, Any]) -> None:
     """Become an operator; never returns."""
-    code = 70
     try:
         log = os.open(wish["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         nothing = os.open(os.devnull, os.O_RDONLY)
@@ -102,15 +101,13 @@ def _child(wish: dict[str, Any]) -> None:
         for module in (kube_config, later):  # they read the variable when they are imported
             module.KUBE_CONFIG_DEFAULT_LOCATION = os.environ["KUBECONFIG"]
 
-        code = main()
-    except SystemExit as asked:
-        code = int(asked.code or 0)
+        main()
     except BaseException:  # noqa: BLE001 into the log, as an interpreter would
         sys.excepthook(*sys.exc_info())
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(code)
+        os._exit(70)
 
 
 def serve() -> None:
