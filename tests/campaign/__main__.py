@@ -152,7 +152,7 @@ async def _finds(bug: Bug, worlds: int, say: Callable[[str], None]) -> bool:
         await campaign.learn([bug.workload])
         await campaign.live(_of(campaign, wish)[: 2 * worlds])
     complained = {oracle for result in campaign.results if result.kind == bug.kind for oracle in result.complaints}
-    found = any(oracle.startswith(bug.oracle) for oracle in complained)
+    found = bug.oracle in complained
     say(f"planted: {bug.name} was {'found' if found else 'NOT FOUND'} by {bug.oracle}, of {sorted(complained)}")
     return found
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from campaign import generate
-from campaign.planted import BUGS, Bug
+from campaign.planted import BUGS
 from campaign.report import row
 from campaign.runner import Result
 
@@ -39,17 +39,11 @@ def write_planted(found: Mapping[str, bool], page: Path = PAGE) -> None:
     """Write which of the planted bugs were found."""
     head = "| planted | an operator that | class | by | found |\n|---|---|---|---|---|"
     lines = [
-        f"| {bug.name} | {bug.what} | {bug.kind} | {_oracle(bug)} | {'yes' if found[bug.name] else '**no**'} |"
+        f"| {bug.name} | {bug.what} | {bug.kind} | `{bug.oracle}` | {'yes' if found[bug.name] else '**no**'} |"
         for bug in BUGS
         if bug.name in found
     ]
     _put(page, "planted", "\n".join([head, *lines]))
-
-
-def _oracle(bug: Bug) -> str:
-    """Return an oracle's number, where it has one."""
-    number, _, _ = bug.oracle.partition("_")
-    return number.upper() if number[1:].isdigit() else number
 
 
 def _row(name: str, results: Sequence[Result], operator: str) -> list[str]:

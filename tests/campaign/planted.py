@@ -25,7 +25,7 @@ class Bug:
     kind: str
     """The class of plans that finds it."""
     oracle: str
-    """Who has to complain, by the beginning of its name: that another one does as well proves nothing of this one."""
+    """Who has to complain; that another one does as well proves nothing of this one."""
     workload: str
     only: str
     """The plans of it that are lived."""
@@ -38,7 +38,7 @@ BUGS = (
         "half-made",
         "takes a Deployment that is there for a sign that its autoscaler was made, too",
         "crash",
-        "i2",
+        "i2_end_state",
         "create",
         "*deployments*",
         (
@@ -55,7 +55,7 @@ BUGS = (
         "edge-triggered",
         "believes that every event arrives",
         "unobserved",
-        "i2",
+        "i2_end_state",
         "promote",
         "*modeldeployments*",
         (
@@ -67,7 +67,7 @@ BUGS = (
         "unguarded",
         "writes onto whatever version stands, whether its record was taken or not: the past becomes the present",
         "stale",
-        "i9",
+        "i9_no_unrequested_transition",
         "promote",
         "*",
         (
@@ -87,7 +87,7 @@ BUGS = (
         "empty-list",
         "takes a list that it could not read for an empty one",
         "errors",
-        "i2",
+        "i2_end_state",
         "promote",
         "*40[34]*",
         (
@@ -106,7 +106,7 @@ BUGS = (
         "blind",
         "does not look at what others changed in its children",
         "chaos",
-        "i2",
+        "i2_end_state",
         "rest",
         "*ConfigDrift*",
         (("cluster/drift.py", '    return _says(rendered, live, "")', "    return True"),),
@@ -133,7 +133,7 @@ BUGS = (
         "hasty-start",
         "takes pods that it has not heard of yet for pods that there are not, so a restart sets traffic back",
         "crash",
-        "i9",
+        "i9_no_unrequested_transition",
         "canary",
         "*virtualservices*",
         (
@@ -153,7 +153,7 @@ BUGS = (
         "too-patient",
         "waits for a minute and a half after each refusal, whoever asks meanwhile",
         "errors",
-        "i4",
+        "i4_bounded",
         "canary",
         "*50[03]-from-*",
         (
