@@ -161,12 +161,15 @@ def _standing(stage: Stage) -> Standing:
         mine = (each for each in stage.past.now(stage.namespace, kind) if stage.owns(each["metadata"]["name"]))
         return {each["metadata"]["name"]: each for each in mine}
 
+    deployments, routes = of(kinds.DEPLOYMENT), of(kinds.VIRTUAL_SERVICE)
+    if NAME not in routes or stage.revision("stable") not in deployments:
+        raise Alarm(f"there is no route, or no stable Deployment: {sorted(routes)}, {sorted(deployments)}")
     return Standing(
         spec=_spec(stage),
         status=stage.status(),
-        deployments=of(kinds.DEPLOYMENT),
+        deployments=deployments,
         autoscalers=of(kinds.AUTOSCALER),
-        route=of(kinds.VIRTUAL_SERVICE).get(NAME, {"spec": {}})["spec"],
+        route=routes[NAME]["spec"],
     )
 
 

@@ -34,10 +34,9 @@ def faults(standing: Standing) -> Iterator[str]:
 
 def _variable(standing: Standing, path: str, *, name: str, silent: Any = None) -> Found:
     """A variable of the server's; none for the value that needs none."""
-    wanted, server = standing.wanted(path), _container(standing.wished, "server")
-    if server is None:
+    wanted, says = standing.wanted(path), _environment(standing.wished)
+    if says is None:
         return None
-    says = {each["name"]: each.get("value") for each in server["env"]}
     return None if wanted in (None, silent) else str(wanted), says.get(name)
 
 
@@ -59,14 +58,18 @@ def _secret(standing: Standing, path: str) -> Found:
 
 
 def _cache(standing: Standing, path: str) -> Found:
-    wish, server = standing.wanted(path), _container(standing.wished, "server")
-    if server is None:
+    wish, says = standing.wanted(path), _environment(standing.wished)
+    if says is None:
         return None
-    says = {each["name"]: each.get("value") for each in server["env"]}
     stands = says.get("FERRYMAN_CACHE_BYTES"), says.get("FERRYMAN_CACHE_TTL_SECONDS")
     if wish is None:
         return (None, None), stands
     return (str(int(parse_quantity(wish["memory"]))), str(wish["ttlSeconds"])), stands
+
+
+def _environment(deployment: Body | None) -> Body | None:
+    server = _container(deployment, "server")
+    return None if server is None else {each["name"]: each.get("value") for each in server["env"]}
 
 
 def _container(deployment: Body | None, name: str) -> Body | None:
@@ -85,11 +88,12 @@ def _amounts(amounts: Body) -> Body:
 
 def _fixed(standing: Standing, path: str) -> Found:
     """A fixed number of pods, and no autoscaler; while a second revision is there, the two may share it."""
-    number, autoscaled = standing.wanted(path), standing.stable in standing.autoscalers
+    number = standing.wanted(path)
+    found = "an autoscaler" if standing.stable in standing.autoscalers else "no autoscaler"
     if number is None:
-        return True, autoscaled
-    if autoscaled or standing.rolls:
-        return False, autoscaled
+        return "an autoscaler", found
+    if found != "no autoscaler" or standing.rolls:
+        return "no autoscaler", found
     return number, standing.deployments[standing.stable]["spec"]["replicas"]
 
 
@@ -159,9 +163,10 @@ def _match(standing: Standing, path: str) -> Found:
     wish = standing.wanted(path) or []
     if standing.status["phase"] not in {"Dark", "Shadowing", "Canary"} or not standing.arrived:
         return None
-    chosen = [each for rule in standing.route["http"] for each in rule.get("match", [])]
-    names = {name for each in chosen for name in each.get("headers", {})} - {"content-type"}
-    return {header["name"] for each in wish for header in each.get("headers", [])}, names
+    conditions = [each.get("headers", {}) for rule in standing.route["http"] for each in rule.get("match", [])]
+    found = {name: how for headers in conditions for name, how in headers.items() if name != "content-type"}
+    wanted = {header["name"]: {"exact": header["exact"]} for each in wish for header in each["headers"]}
+    return wanted, found
 
 
 def _mirror(standing: Standing, path: str) -> Found:

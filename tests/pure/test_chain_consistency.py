@@ -106,7 +106,7 @@ def test_an_operator_that_has_not_heard_of_a_property_is_found(path: str, value:
 
 
 STEPS = [{"trafficPercent": 20, "pause": {}}, {"trafficPercent": 100}]
-MATCH = [{"headers": [{"name": "x-beta", "exact": "yes"}]}]
+MATCH, OTHER_MATCH = ([{"headers": [{"name": "x-beta", "exact": value}]}] for value in ("yes", "no"))
 
 
 @pytest.mark.parametrize(
@@ -115,10 +115,11 @@ MATCH = [{"headers": [{"name": "x-beta", "exact": "yes"}]}]
         ({"canary": {"trafficPercent": 20}}, "rollout.canary.trafficPercent", 30),
         ({"canary": {"steps": STEPS}}, "rollout.canary.steps", [{"trafficPercent": 30}]),
         ({"canary": {"trafficPercent": 20, "match": MATCH}}, "rollout.canary.match", []),
+        ({"canary": {"trafficPercent": 20, "match": MATCH}}, "rollout.canary.match", OTHER_MATCH),
         ({"shadow": {"percent": 50}}, "rollout.shadow.percent", 60),
         ({"history": 1}, "rollout.history", 0),
     ],
-    ids=["a share", "steps", "a match", "a shadow", "a history"],
+    ids=["a share", "steps", "a match", "a match of another value", "a shadow", "a history"],
 )
 def test_a_rollout_that_is_not_the_one_that_is_wanted_is_found(
     rollout: dict[str, Any], path: str, value: Any
