@@ -37,7 +37,7 @@ from ferryman.settings import Settings
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 RESYNC_AGAIN_SECONDS = 5.0
 STOP_SECONDS = 5.0
-"""For kopf to hand over what it has heard; what has not ended then may never end, and nothing waits for it."""
+"""For all parts to end in peace, once nothing is written any more; what has not ended then may never end."""
 WRITER_STOPS_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
