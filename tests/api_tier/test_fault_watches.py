@@ -198,6 +198,17 @@ async def test_the_operator_wakes_up_in_the_past(rig: Rig, write: str) -> None:
         assert (await rig.get({"create": "new", "patch": "a"}[write]))["metadata"]
 
 
+async def test_the_operator_wakes_up_further_in_the_past(rig: Rig) -> None:
+    await rig.run(Travel(on=Requests(name="a", writes=True, first=3), for_seconds=1.0, back=1))
+    for number in "123":
+        rig.memory.take(await rig.apply("a", x=number))
+    await rig.died()
+
+    await rig.bear()
+
+    assert (await rig.get("a"))["data"] == {"x": "1"}
+
+
 async def test_a_hidden_group_is_not_served_and_comes_back(rig: Rig) -> None:
     await rig.run(Hide(group="apps", on=Requests(verb="list", resource="configmaps", seconds=1.0)))
     await rig.client.list(kinds.DEPLOYMENT, rig.namespace)

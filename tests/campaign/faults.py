@@ -143,8 +143,8 @@ class Travel(Part):
     do: Literal["travel"] = "travel"
     on: Requests
     for_seconds: float
-    whole: bool = False
-    """As of the beginning of the run instead, before anybody did anything."""
+    back: int | Literal["all"] = 0
+    """As of so many of the operator's writes before that one instead; before all of them is the run's beginning."""
     restart: bool = True
 
 

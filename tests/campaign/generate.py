@@ -104,16 +104,19 @@ def _unobserved(workload: str, text: str, *parts: Fault) -> Plan:
 
 
 def stale(workload: str, known: Known) -> Iterator[Plan]:
-    """Start the operator anew with a view from before each write, or before all; let it read what was as it lives."""
-    for number, aim, text in _aims(known):
-        if aim.resource == "events":
-            continue
+    """Start the operator with a view from before each write, at once or at last; let it read what was as it lives."""
+    aims = [each for each in _aims(known) if each[1].resource != "events"]
+    for number, aim, text in aims:
         yield _plan("stale", workload, f"{number}-{text}", Travel(on=aim, for_seconds=TRAVEL_SECONDS))
         lag = Travel(on=aim, for_seconds=LAG_SECONDS, restart=False)
         yield _plan("stale", workload, f"{number}-{text}-lag", lag)
         if number % 3 == 0:
-            whole = Travel(on=aim, for_seconds=TRAVEL_SECONDS, whole=True)
+            whole = Travel(on=aim, for_seconds=TRAVEL_SECONDS, back="all")
             yield _plan("stale", workload, f"{number}-{text}-whole", whole)
+    number, aim, text = aims[-1]
+    for back in range(1, len(aims)):  # what was decided then, and not done yet, has been overtaken by now
+        further = Travel(on=aim, for_seconds=TRAVEL_SECONDS, back=back)
+        yield _plan("stale", workload, f"{number}-{text}-back-{back}", further)
 
 
 def errors(workload: str, known: Known) -> Iterator[Plan]:

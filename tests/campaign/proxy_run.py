@@ -160,13 +160,25 @@ class Run:
     async def _settle_after(self, aim: Aim, call: Call, seen: int) -> None:
         """Do what a fault does when the answer has been written."""
         if isinstance(aim.fault, faults.Travel):
-            before = revision_before(call.exchange.before, call.exchange.after, seen)
-            self.journeys.book(self._beginning if aim.fault.whole else before, aim.fault.for_seconds)
+            self.journeys.book(self._view(aim.fault, call.exchange, seen), aim.fault.for_seconds)
             if not aim.fault.restart:
                 self.journeys.depart()
                 self._strike(aim, call, "lag")
                 return
         await self._kill(aim, call, "travel" if isinstance(aim.fault, faults.Travel) else "kill answered")
+
+    def _view(self, travel: faults.Travel, write: Exchange, seen: int) -> int:
+        """Return the store's revision that a journey leads to; `seen` was the newest before the write."""
+        if travel.back == "all":
+            return self._beginning
+        earlier = [
+            revision_before(each.before, each.after, self._beginning)
+            for each in self.tape.writes()
+            # what was deleted tells of no revision
+            if each is not write and each.after is not None and each.resource not in {"leases", "events"}
+        ]
+        views = [self._beginning, *earlier, revision_before(write.before, write.after, seen)]
+        return views[max(-1 - travel.back, -len(views))]
 
     async def _stream(self, call: Call, source: aiohttp.ClientResponse, aim: Aim | None) -> web.StreamResponse:
         """Pass a watch on, until one of the sides ends it."""
