@@ -72,7 +72,8 @@ class Run:
     stuck: str = ""
     """What the user waited for in vain."""
     settled_after: float = 0.0
-    """Seconds from the last thing that happened to it (an act, a fault, a restart) until the end was reached."""
+    """Seconds from the last thing that happened to it (an act, a fault, a restart) until the end was reached, or,
+    but for chains, until the user went on with the next act, whichever took longer."""
     waits: list[float] = field(default_factory=list)
     """Seconds until each edit of the bystander was acted on."""
     restless: list[str] = field(default_factory=list)
@@ -93,7 +94,8 @@ class World:
         self.namespace = name
         self.directory = ground.directory / name
         self._last_happening = 0.0
-        self.stage = Stage(ground.api.heard_by(self._happened), ground.past, name)
+        self._waited = 0.0
+        self.stage = Stage(ground.api.heard_by(self._acts), ground.past, name)
         self._bystander = Bystander(Stage(ground.api, ground.past, name, BYSTANDER))
 
     async def open(self) -> None:
@@ -131,12 +133,16 @@ class World:
             if plan.chaos is not None:
                 await self._calm()  # until the operator has looked, and has nothing to do
             self._bystander.begin()
+            self._happened()
+            self._waited = 0.0
             try:
                 if plan.chaos is not None:
                     await chaos.inject(plan.chaos, self.stage)
                 await workload.act(self.stage)
             finally:
                 await self._bystander.end()
+            if plan.workload == workloads.CHAIN:
+                self._waited = 0.0  # its operations take the seconds that they set themselves
             await self._settle(run, wanted, mask)
             await self._begin_anew(run, watched)
             run.end = ending.ending(self._ground.past, self.namespace)
@@ -181,13 +187,13 @@ class World:
         if wanted is None:
             await self._calm(2 * RESYNC_SECONDS)
             await self._listen(run)
-            run.settled_after = max(0.0, self._last_change() - self._last_happening)
+            run.settled_after = max(self._waited, self._last_change() - self._last_happening)
             return
         deadline = loop.time() + PATIENCE
         while await self._reaches(wanted, mask, deadline):  # if it does not, the oracle tells the difference
             reached = loop.time()
             await self._listen(run)
-            run.settled_after = max(0.0, reached - max(self._last_happening, self.proxy.tape.last_fault()))
+            run.settled_after = max(self._waited, reached - self._last_blow())
             if not run.restless and not ending.differences(ending.ending(past, self.namespace), wanted, mask):
                 return
 
@@ -263,6 +269,15 @@ class World:
         except TimeoutError:
             return stage.left()
         return []
+
+    def _acts(self) -> None:
+        """The user goes on: what they did before has come to what they waited for."""
+        self._waited = max(self._waited, asyncio.get_running_loop().time() - self._last_blow())
+        self._happened()
+
+    def _last_blow(self) -> float:
+        """Return when the last thing happened, or the last fault was over."""
+        return max(self._last_happening, self.proxy.tape.last_fault())
 
     def _happened(self) -> None:
         self._last_happening = asyncio.get_running_loop().time()
