@@ -52,6 +52,15 @@ BUGS = (
         ),
     ),
     Bug(
+        "leaves-behind",
+        "takes away what is not needed any more only in the look that took it out of use",
+        "crash-twice",
+        "i2_end_state",
+        "promote",
+        "*/1[678]-delete-*-before-then-1-*",
+        (("cluster/apply.py", "    for child in surplus:\n", "    for child in surplus if writes else ():\n"),),
+    ),
+    Bug(
         "edge-triggered",
         "believes that every event arrives",
         "unobserved",
@@ -69,7 +78,7 @@ BUGS = (
         "stale",
         "i9_no_unrequested_transition",
         "promote",
-        "*",
+        "*-back-*",
         (
             (
                 "cluster/apply.py",
@@ -117,7 +126,7 @@ BUGS = (
         "chains",
         "chain",
         "chain",
-        "*",
+        "*/[1-9]",
         (("render/hpa.py", '"minReplicas": least', '"minReplicas": 1'),),
     ),
     Bug(
@@ -126,7 +135,7 @@ BUGS = (
         "chains",
         "chain",
         "chain",
-        "*",
+        "*/[1-9]",
         (("render/environment.py", "str(server.warmup.requests)", '"5"'),),
     ),
     Bug(
@@ -150,17 +159,33 @@ BUGS = (
         ),
     ),
     Bug(
-        "too-patient",
-        "waits for a minute and a half after each refusal, whoever asks meanwhile",
-        "errors",
-        "i4_bounded",
+        "gives-up",
+        "takes the second refusal in a row for the last word",
+        "storms",
+        "i2_end_state",
         "canary",
-        "*50[03]-from-*",
+        "*-denied",
         (
             (
                 "cluster/queue.py",
                 "        rest = min(asked, LONGEST_REST)\n",
-                "        rest = 0.0 if isinstance(error, errors.Conflict) else 90.0\n",
+                "        rest = 3600.0 if self._failures[key] > 1 else min(asked, LONGEST_REST)\n",
+            ),
+        ),
+    ),
+    Bug(
+        "too-patient",
+        "waits for more than a minute after each conflict at a child, whoever asks meanwhile",
+        "storms",
+        "i4_bounded",
+        "create",
+        "*/conflicts",
+        (
+            (
+                "cluster/queue.py",
+                "        rest = min(asked, LONGEST_REST)\n",
+                "        child = isinstance(error, errors.Conflict) and error.kind != 'ModelDeployment'\n"
+                "        rest = 75.0 if child else min(asked, LONGEST_REST)\n",
             ),
         ),
     ),
