@@ -113,8 +113,8 @@ def stale(workload: str, known: Known) -> Iterator[Plan]:
         if number % 3 == 0:
             whole = Travel(on=aim, for_seconds=TRAVEL_SECONDS, back="all")
             yield _plan("stale", workload, f"{number}-{text}-whole", whole)
-    number, aim, text = aims[-1]
     for back in range(1, len(aims)):  # what was decided then, and not done yet, has been overtaken by now
+        number, aim, text = aims[-1]
         further = Travel(on=aim, for_seconds=TRAVEL_SECONDS, back=back)
         yield _plan("stale", workload, f"{number}-{text}-back-{back}", further)
 
