@@ -118,6 +118,17 @@ class Served:
             seconds,
         )
 
+    def until_fetch_failed(self) -> None:
+        """Wait until a pod has started and not got its model: what the operator takes to say so counts from here."""
+
+        def failed() -> bool:
+            pods = self.deployment.kube.items(f"/api/v1/namespaces/{self.deployment.namespace}/pods")
+            tries = [each for pod in pods for each in pod["status"].get("initContainerStatuses", [])]
+            ends = [each[when].get("terminated", {}) for each in tries for when in ("state", "lastState")]
+            return any(end.get("exitCode") for end in ends)
+
+        patience.until("a pod that cannot fetch its model", failed, START_SECONDS, self.deployment.last_words)
+
     def until_told(self, kind: str, reason: str, seconds: float = TOLD_SECONDS) -> str:
         """Wait until a condition does not hold for a reason; return its message."""
         status = self.deployment.wait(

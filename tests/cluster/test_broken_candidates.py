@@ -57,7 +57,8 @@ def test_a_model_that_does_not_load_is_rolled_back_with_its_own_words(served: Se
 def test_an_artefact_that_is_gone_is_named(served: Served):
     served.patch(served.models.of("lost").uri, canary={"trafficPercent": 10})
 
-    message = served.until_told("CandidateHealthy", "ArtifactNotFound", START_SECONDS)  # its pod has to start
+    served.until_fetch_failed()
+    message = served.until_told("CandidateHealthy", "ArtifactNotFound")
 
     assert message
     assert no_candidate_pod_is_ready(served)
@@ -70,7 +71,8 @@ def test_an_artefact_with_another_digest_is_named(served: Served):
         {"model": {"uri": served.other(), "digest": digest}, "rollout": {"canary": {"trafficPercent": 10}}}
     )
 
-    message = served.until_told("CandidateHealthy", "ArtifactCorrupt", START_SECONDS)  # its pod has to start
+    served.until_fetch_failed()
+    message = served.until_told("CandidateHealthy", "ArtifactCorrupt")
 
     assert digest in message
     assert no_candidate_pod_is_ready(served)
@@ -110,7 +112,8 @@ def test_from_bad_to_bad_to_good_ends_as_if_only_the_good_one_had_been_named(ser
     """Mirrors TestRolloutBadToBadUpdate and TestRolloutBadToGoodUpdate; case 80."""
     stable = revision(served.deployment.status(), "stable")
     served.patch(served.models.of("lost").uri, canary={"trafficPercent": 30})
-    served.until_told("CandidateHealthy", "ArtifactNotFound", START_SECONDS)  # its pod has to start
+    served.until_fetch_failed()
+    served.until_told("CandidateHealthy", "ArtifactNotFound")
     served.patch(served.models.of("unloadable").uri)
     served.until_told("CandidateHealthy", "LoadFailed", START_SECONDS)
 
