@@ -1,7 +1,8 @@
 """How fast a `kubectl patch` is in the answers that clients get, measured twenty times beside a route made by hand.
 
 Seconds differ from machine to machine, and most of them are kubectl's start and Istio's push; what Ferryman answers
-for is what it adds to them. docs/proof.md says the seconds.
+for is what it adds to them: where a move by hand takes 0.3 s, one of its own takes less than 0.6. docs/proof.md says
+the seconds.
 """
 
 from __future__ import annotations
