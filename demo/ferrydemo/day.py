@@ -129,8 +129,7 @@ class Day(Walk):
             scene.station.measured = f"{mirrored.window.share(stable):.1f} + {mirrored.percent:.1f}"
             scene.claim(
                 measure.mirror_fits(mirrored, 100),
-                f"asked for a copy of 100%, measured {mirrored.percent:.1f}%: "
-                f"{mirrored.copies} copies of {mirrored.requests} requests",
+                f"asked for a copy of 100%, measured {mirrored.percent:.1f}%: {mirrored}",
             )
             scene.claim(
                 measure.fits(mirrored.window, {stable: 100}) and not mirrored.window.failures,

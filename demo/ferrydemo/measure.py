@@ -15,8 +15,8 @@ from ferrydemo.prober import Prober
 SETTLE_SECONDS = 10.0
 TRAIL = 25
 """So many answers in a row without a revision show that Envoy no longer sends to it: half a second's worth."""
-EDGE_REQUESTS = 10
-"""Two looks at a counter and at a clock are not one moment: this many requests may fall between them."""
+UNDER_WAY = 10
+"""So many copies may still be under way when the counters are read: a fifth of a second's worth."""
 
 Split = Mapping[str, int]
 """Percent by revision."""
@@ -24,16 +24,27 @@ Split = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Mirrored:
-    """How many of the clients' requests a shadow got a copy of."""
+    """How many of the clients' requests a shadow got a copy of.
+
+    The counters are read at some moment of a call that takes its time. So a copy that was counted may belong to any
+    request from before the first call until after the second, and of those between the calls each has to be counted.
+    """
 
     requests: int
+    """Those that were sent between the two readings of the counters."""
+    most_requests: int
+    """Those, and what was sent while the counters were read."""
     copies: int
     window: Window
 
     @property
     def percent(self) -> float:
-        """Return the mirrored share."""
-        return 100 * self.copies / self.requests if self.requests else 0.0
+        """Return the mirrored share of as many requests as there most likely were between the moments of reading."""
+        requests = (self.requests + self.most_requests) / 2
+        return 100 * self.copies / requests if requests else 0.0
+
+    def __str__(self) -> str:
+        return f"{self.copies} copies of {self.requests} to {self.most_requests} requests"
 
 
 def settled(prober: Prober, split: Split, since: float, seconds: float = SETTLE_SECONDS) -> float:
@@ -70,17 +81,20 @@ def fits(window: Window, split: Split) -> bool:
 
 def mirrored(deployment: ModelDeployment, prober: Prober, revision: str, seconds: float) -> Mirrored:
     """Count for so long what the clients sent, and what the pods of a revision got."""
-    before, since = predictions(deployment, revision), prober.mark()
+    first, before, since = prober.mark(), predictions(deployment, revision), prober.mark()
     time.sleep(seconds)  # the measuring itself: nothing is waited for
-    after, until = predictions(deployment, revision), prober.mark()
-    sent = prober.window(since, until)
-    return Mirrored(requests=sent.requests, copies=after - before, window=sent)
+    until, after, last = prober.mark(), predictions(deployment, revision), prober.mark()
+    sent, most = prober.window(since, until), prober.window(first, last)
+    return Mirrored(requests=sent.requests, most_requests=most.requests, copies=after - before, window=sent)
 
 
 def mirror_fits(measured: Mirrored, percent: int) -> bool:
-    """Tell whether a shadow got the share that was asked for, up to chance and the edges of the measurement."""
-    wanted = measured.requests * percent / 100
-    return abs(measured.copies - wanted) <= answer.tolerance(measured.requests, percent) + EDGE_REQUESTS
+    """Tell whether a shadow got the share that was asked for, up to chance and what is under way."""
+    least, most = (
+        requests * percent / 100 + side * (answer.tolerance(requests, percent) + UNDER_WAY)
+        for requests, side in ((measured.requests, -1), (measured.most_requests, 1))
+    )
+    return least <= measured.copies <= most
 
 
 def predictions(deployment: ModelDeployment, revision: str) -> int:

@@ -127,7 +127,7 @@ def test_a_shadow_gets_every_request_and_changes_no_answer(served: Served):
     arrived = measure.predictions(served.deployment, shadow)
     patience.until("copies", lambda: measure.predictions(served.deployment, shadow) > arrived, ACT_SECONDS)
     mirrored = measure.mirrored(served.deployment, served.prober, shadow, 5)
-    assert measure.mirror_fits(mirrored, 100), f"{mirrored.copies} copies of {mirrored.requests} requests"
+    assert measure.mirror_fits(mirrored, 100), str(mirrored)
     assert measure.fits(mirrored.window, {stable: 100})
 
 
@@ -140,7 +140,7 @@ def test_half_of_the_requests_can_be_mirrored(served: Served):
     arrived = measure.predictions(served.deployment, shadow)
     patience.until("copies", lambda: measure.predictions(served.deployment, shadow) > arrived, ACT_SECONDS)
     mirrored = measure.mirrored(served.deployment, served.prober, shadow, 5)
-    assert measure.mirror_fits(mirrored, 50), f"{mirrored.copies} copies of {mirrored.requests} requests"
+    assert measure.mirror_fits(mirrored, 50), str(mirrored)
 
 
 def test_an_operator_killed_mid_canary_ends_in_the_same_place(served: Served):
