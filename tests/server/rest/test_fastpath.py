@@ -2,101 +2,23 @@
 
 import asyncio
 import gzip
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
-import uvicorn
 from server import plain
 from server.hostile import wire
-from uvicorn.server import ServerState
+from server.rest.wired import GOOD, MODEL, ROW, Server, headed, settled
 
 from ferryman_server import life
-from ferryman_server.dataplane.model import Model
 from ferryman_server.dataplane.plane import DataPlane
-from ferryman_server.dataplane.schema import matrix
 from ferryman_server.rest import app, fastpath, http1
 from ferryman_server.serving import Phase
 
-ROW = b'{"instances": [[1.0, 2.0]]}'
-GOOD = wire.request(ROW)
 TENSOR = {"name": "x", "shape": [1, 2], "datatype": "FP64", "data": [1.0, 2.0]}
 V2 = b"/v2/models/iris/infer"
-
-
-def first(rows):
-    if 13 in rows.arrays[0]:
-        raise ValueError("13 brings bad luck")
-    if 14 in rows.arrays[0]:
-        raise RuntimeError("14 is too much")
-    return {"y": rows.arrays[0][:, 0]}
-
-
-MODEL = Model("test", matrix(2), first, quick=True)
-
-
-class Wire(asyncio.Transport):
-    """What a connection has written, by its writes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written: list[bytes] = []
-        self.closed = False
-
-    def write(self, data: Any) -> None:
-        self.written.append(bytes(data))
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def pause_reading(self) -> None:
-        pass
-
-    def resume_reading(self) -> None:
-        pass
-
-    def close(self) -> None:
-        self.closed = True
-
-
-class Server:
-    """An application, and connections to it without a socket."""
-
-    def __init__(self, model: Model = MODEL, **settings: Any) -> None:
-        self.serving, self.measures = plain.serve(model, **settings)
-        self.config = uvicorn.Config(
-            app.App(self.serving, self.measures), loop="none", lifespan="off", interface="asgi3", ws="none",
-            access_log=False, log_config=None, server_header=False, date_header=False, proxy_headers=False,
-            timeout_keep_alive=1,
-        )  # fmt: skip
-        self.config.load()
-
-    def connection(self, kind: type[http1.Protocol] = fastpath.FastPath) -> tuple[http1.Protocol, Wire]:
-        protocol, transport = kind(config=self.config, server_state=ServerState(), app_state={}), Wire()
-        protocol.connection_made(transport)
-        return protocol, transport
-
-    def warm(self) -> None:
-        """Let its model be known as quick, however busy the machine is."""
-        plane = self.serving.plane
-        assert plane is not None
-        plane._batcher._costs.ran(1, 0.000_01)
-
-    async def answer(self, data: bytes, kind: type[http1.Protocol]) -> bytes:
-        protocol, transport = self.connection(kind)
-        protocol.data_received(data)
-        await settled(protocol)
-        return b"".join(transport.written)
-
-
-async def settled(protocol: http1.Protocol) -> None:
-    async with asyncio.timeout(10):
-        await asyncio.sleep(0)  # the end of this turn of the event loop
-        while not protocol.cycle.response_complete or protocol.pipeline:
-            await asyncio.sleep(0.001)
 
 
 @pytest.fixture
@@ -105,10 +27,6 @@ async def server() -> Server:
     server = Server()
     server.warm()
     return server
-
-
-def headed(document: Any, *fields: bytes, path: bytes = b"/v1/models/iris:predict") -> bytes:
-    return wire.request(json.dumps(document).encode(), *fields, path=path)
 
 
 async def test_a_prediction_in_one_piece_is_answered_in_one_before_the_loop_waits_again(server):
@@ -221,105 +139,6 @@ async def test_a_connection_with_many_requests_in_one_piece_lets_others_have_the
 
     assert 1 < at_once < 50
     assert b"".join(transport.written).count(b"HTTP/1.1 200 OK") == 100
-
-
-# --- several clients in one turn of the event loop ---
-
-
-class Crowd:
-    """Clients of one server, whose model notes what it is asked."""
-
-    def __init__(self) -> None:
-        self.runs: list[list[float]] = []
-        self.server = Server(model=replace(MODEL, predict=self._predict))
-        self.clients = [self.server.connection() for _ in range(4)]
-
-    def _predict(self, rows: Any) -> Any:
-        self.runs.append(rows.arrays[0][:, 0].tolist())
-        return first(rows)
-
-    async def ask(self, *values: float) -> list[bytes]:
-        """Each of its clients asks for one value, all in one turn; their answers."""
-        for (protocol, _), value in zip(self.clients, values, strict=False):
-            protocol.data_received(headed({"instances": [[value, 2]]}))
-        await asyncio.sleep(0)
-        return [self.taken(at) for at in range(len(values))]
-
-    def taken(self, at: int) -> bytes:
-        _, transport = self.clients[at]
-        written, transport.written = b"".join(transport.written), []
-        return written
-
-
-@pytest.fixture
-async def crowd() -> Crowd:
-    """Warm, too."""
-    crowd = Crowd()
-    crowd.server.warm()
-    return crowd
-
-
-async def test_what_several_clients_ask_in_one_turn_is_one_run_and_each_has_its_own_answer(crowd):
-    answers = await crowd.ask(1, 2, 3)
-
-    assert crowd.runs == [[1, 2, 3]]
-    assert [answer.rpartition(b"\r\n")[2] for answer in answers] == [
-        b'{"predictions":[1.0]}',
-        b'{"predictions":[2.0]}',
-        b'{"predictions":[3.0]}',
-    ]
-
-
-async def test_a_bad_row_among_them_fails_alone(crowd):
-    answers = await crowd.ask(1, 13, 14, 4)
-
-    assert [answer[9:12] for answer in answers] == [b"200", b"400", b"500", b"200"]
-    assert b"13 brings bad luck" in answers[1]
-
-
-async def test_whoever_asked_last_and_asks_again_is_not_kept_waiting_for_company(crowd):
-    await crowd.ask(1)
-    crowd.clients[0][0].data_received(GOOD)
-
-    assert crowd.taken(0).startswith(b"HTTP/1.1 200 OK")
-
-
-async def test_what_comes_behind_a_prediction_is_answered_behind_it(crowd):
-    protocol, _ = crowd.clients[0]
-    protocol.data_received(headed({"instances": [[5, 2]]}) + b"GET /ping HTTP/1.1\r\n\r\n" + GOOD)
-    await settled(protocol)
-
-    answers = crowd.taken(0)
-    assert answers.count(b"HTTP/1.1 200 OK") == 3
-    assert answers.index(b"[5.0]") < answers.index(b"[1.0]")
-    assert b"predictions" not in answers[answers.index(b"[5.0]") + 5 : answers.rindex(b"HTTP/1.1 200")]
-
-
-@pytest.mark.parametrize("ends", [
-    lambda protocol: protocol.data_received(b"\0\0\0\r\n\r\n"),
-    lambda protocol: protocol.eof_received(),
-    lambda protocol: protocol.shutdown(),
-], ids=["nonsense", "the end of what it says", "the end of the server"])  # fmt: skip
-async def test_what_was_asked_before_the_end_is_answered_before_it(crowd, ends):
-    protocol, transport = crowd.clients[0]
-    protocol.data_received(GOOD)
-    assert not transport.written
-    assert not protocol.rests()
-
-    ends(protocol)
-
-    assert crowd.taken(0).startswith(b"HTTP/1.1 200 OK")
-
-
-async def test_a_client_that_leaves_in_the_same_turn_takes_nobody_elses_answer_along(crowd):
-    for protocol, _ in crowd.clients[:2]:
-        protocol.data_received(GOOD)
-    crowd.clients[0][1].closed = True
-    crowd.clients[0][0].connection_lost(None)
-    await asyncio.sleep(0)
-
-    assert crowd.taken(0) == b""
-    assert crowd.taken(1).startswith(b"HTTP/1.1 200 OK")
 
 
 async def test_a_server_that_drains_says_so(server):
