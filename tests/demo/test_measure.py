@@ -29,3 +29,37 @@ def test_half_of_the_requests_is_told_from_none_and_all(copies: int, fits: bool)
 def test_the_measured_share_is_of_the_requests_between_the_readings():
     assert mirrored(240, 260, 250).percent == 100.0
     assert str(mirrored(240, 260, 250)) == "250 copies of 240 to 260 requests"
+
+
+class World:
+    """A clock of its own, clients that send 50 requests a second, and a counter that is slower to read each time."""
+
+    def __init__(self, copied: float) -> None:
+        self.now, self.copied, self.readings = 0.0, copied, 0
+
+    def mark(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def predictions(self, *_: object) -> int:
+        counted, self.readings = int(self.now * 50 * self.copied), self.readings + 1
+        self.now += self.readings * 0.5
+        return counted
+
+    def window(self, since: float, until: float) -> Window:
+        return Window(seconds=until - since, requests=int((until - since) * 50))
+
+
+@pytest.mark.parametrize(("copied", "fits"), [(1.0, True), (0.8, False), (1.5, False)])
+def test_a_counter_that_is_slow_to_read_makes_no_shadow_look_short_of_copies(
+    copied: float, fits: bool, monkeypatch: pytest.MonkeyPatch
+):
+    world = World(copied)
+    monkeypatch.setattr(measure, "predictions", world.predictions)
+    monkeypatch.setattr(measure.time, "sleep", world.sleep)
+
+    found = measure.mirrored(None, world, "fraud-1", 5)  # type: ignore[arg-type]
+
+    assert measure.mirror_fits(found, 100) is fits, str(found)
