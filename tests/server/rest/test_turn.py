@@ -35,7 +35,7 @@ class Crowd:
 
 @pytest.fixture
 async def crowd() -> Crowd:
-    """Warm, too."""
+    """Warm: what a run of its model costs is known."""
     crowd = Crowd()
     crowd.server.warm()
     return crowd
